@@ -1,0 +1,116 @@
+"""Everything that can go wrong, by who heals it; every error is a sentence and a hint.
+
+Adapters translate what their libraries raise into one of these and never retry; what is not
+listed here is our own bug. The sentence says what happened and to which file, the hint what to do.
+
+    Trouble
+    ├── TimeHeals             waiting helps, nobody needs to come
+    │   ├── Away              the service or the network between: timeouts, 408, 423, 429, 5xx
+    │   └── ShareTrouble      a folder's disk is not there: unmounted, ESTALE, EIO
+    ├── AdministratorHeals    the installation has to change
+    │   ├── AccountTrouble    the key or the address is refused: 401, 403, a wrong api.url
+    │   ├── QuotaTrouble      402: only new uploads pause
+    │   ├── FolderTrouble     400 or 422 that names the folder's language or document type
+    │   └── StartError        nothing was started, exit code 2
+    │       ├── ConfigurationError   all problems of the configuration at once
+    │       ├── StateError           the state file is corrupt, newer, or on a network share
+    │       └── StateHeld            another daemon holds the state, exit code 75
+    └── PersonHeals           somebody decides about one file
+        ├── FileTrouble       too large, no media, a result with an error, undecidable
+        │   └── SourceMissing        the path is not in its directory (any more)
+        └── TargetTrouble     a sidecar cannot be written: full, read-only, not allowed
+            └── NameTaken            a file that is not ours has the name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Trouble(Exception):
+    """A failure with an owner.
+
+    `what` is a sentence without a final stop, `hint` says what to do (may be empty),
+    `retry_after` is the wait in seconds that the other side asked for, if it did.
+    """
+
+    def __init__(self, what: str, hint: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.hint})" if self.hint else self.what
+
+
+class TimeHeals(Trouble):
+    """Waiting helps, and nobody needs to come."""
+
+
+class Away(TimeHeals):
+    """The service, or the network between, does not answer as it should just now."""
+
+
+class ShareTrouble(TimeHeals):
+    """A folder's disk is not there: nothing is inferred from what cannot be read."""
+
+
+class AdministratorHeals(Trouble):
+    """The installation has to change: a key, a plan, a configuration."""
+
+
+class AccountTrouble(AdministratorHeals):
+    """The key or the address of the service is refused: everything that talks to it pauses."""
+
+
+class QuotaTrouble(AdministratorHeals):
+    """The account is used up: only new uploads pause."""
+
+
+class FolderTrouble(AdministratorHeals):
+    """The service refuses what this folder asks for: its language or its document type."""
+
+
+class StartError(AdministratorHeals):
+    """Nothing was started; `exit_code` is what the process ends with."""
+
+    exit_code = 2
+
+
+class ConfigurationError(StartError):
+    """Every problem of a configuration in one go, a line each."""
+
+    def __init__(self, problems: Sequence[str], hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint)
+        self.problems = tuple(problems)
+
+
+class StateError(StartError):
+    """The state file cannot be used: corrupt, from a newer version, on a network share."""
+
+
+class StateHeld(StartError):
+    """Another daemon holds the state; 75 is EX_TEMPFAIL of sysexits.h."""
+
+    exit_code = 75
+
+
+class PersonHeals(Trouble):
+    """Somebody decides about one file."""
+
+
+class FileTrouble(PersonHeals):
+    """This one file cannot be transcribed as it is."""
+
+
+class SourceMissing(FileTrouble):
+    """The path is not in its directory: moved, renamed or deleted."""
+
+
+class TargetTrouble(PersonHeals):
+    """A sidecar cannot be written where it belongs; before paying, nothing is sent."""
+
+
+class NameTaken(TargetTrouble):
+    """A file that we did not write, or that a person has edited, has the name."""

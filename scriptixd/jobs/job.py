@@ -1,0 +1,130 @@
+"""A job: one content under one request, paid at most once; and what today's configuration says of a path.
+
+Pure records: no clock, no file, no database. What moves a job is in events.py.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from scriptixd.roots.root import Stat
+
+
+class DocumentType(StrEnum):
+    CAPTION = "caption"  # subtitles
+    DOCUMENT = "document"  # a transcript to read
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the service is asked; content × request is what costs money. None is not sent."""
+
+    language: str
+    document_type: DocumentType
+    punctuation: bool = True
+    multichannel: bool = False
+    diarization: bool | None = None
+    document: str = "{}"  # options of the document as JSON with sorted keys
+
+    @property
+    def key(self) -> str:
+        """The whole request as one text, equal exactly for equal requests."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_key(cls, key: str) -> Request:
+        fields = json.loads(key)
+        return cls(**{**fields, "document_type": DocumentType(fields["document_type"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where the service calls when a transcript is ready; its headers are secrets."""
+
+    url: str
+    method: str = "POST"
+    headers: tuple[str, ...] = field(default=(), repr=False)  # "Name: value"
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What travels along without changing the transcript."""
+
+    filename: str | None  # None: hidden, a neutral name with the right extension is sent
+    keep_source: bool = False
+    folder_id: int | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    webhook: Webhook | None = None
+
+    def public(self) -> dict[str, object]:
+        """What may be written down: everything but the webhook, whose headers are secrets."""
+        return {
+            "filename": self.filename,
+            "keep_source": self.keep_source,
+            "folder_id": self.folder_id,
+            "metadata": dict(self.metadata),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What today's configuration says about one path."""
+
+    request: Request
+    labels: Labels
+    outputs: tuple[str, ...]  # names of formats, in the order of writing
+    max_size: int  # bytes
+
+
+class State(StrEnum):
+    FOUND = "found"
+    HELD = "held"
+    UPLOADING = "uploading"
+    CLOSING = "closing"
+    UPLOADED = "uploaded"
+    TRANSCRIBING = "transcribing"
+    READY = "ready"
+    FAILED = "failed"
+    GONE = "gone"
+    DISMISSED = "dismissed"
+
+
+ACTIVE = (State.FOUND, State.UPLOADING, State.CLOSING, State.UPLOADED, State.TRANSCRIBING)
+PAID = (State.CLOSING, State.UPLOADED, State.TRANSCRIBING, State.READY)  # money may have been spent for these
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One content under one request, and all that is known of it. Times are Unix seconds."""
+
+    id: int
+    state: State
+    request: Request
+    stat: Stat  # of the source, when its content settled
+    redo: int = 0  # how many times a person asked to pay again on purpose
+    sha256: str | None = None  # of the source, 64 hex digits
+    media_seconds: float | None = None
+    file_id: str | None = None  # of the TUS upload: the last segment of its Location
+    service: str | None = None  # scheme and host where the upload was opened
+    key_fingerprint: str | None = None  # of the key that opened it, 8 hex digits of its SHA-256
+    labels: str | None = None  # what travelled along, as JSON, once the upload was opened
+    session_id: str | None = None
+    closing_at: float | None = None  # from here on the content may have been paid for
+    uploaded_at: float | None = None
+    ready_at: float | None = None
+    due_at: float = 0.0
+    failures: int = 0  # since the last progress
+    unanswered: float = 0.0  # s in which the service was asked and gave no proper answer
+    reason: str = ""
+    hint: str = ""
+    held_for: str = ""  # why a person's yes is needed; empty once it was given
+    created_at: float = 0.0
+    updated_at: float = 0.0
