@@ -114,3 +114,7 @@ class TargetTrouble(PersonHeals):
 
 class NameTaken(TargetTrouble):
     """A file that we did not write, or that a person has edited, has the name."""
+
+
+class Stopped(Exception):
+    """We were asked to stop in the middle of something; not a failure, and nothing is recorded for it."""

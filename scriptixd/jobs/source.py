@@ -1,0 +1,66 @@
+"""A source: a media file under a folder as the scanner sees it, and what it makes of it.
+
+Pure records; the scanner decides, the store writes down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scriptixd.jobs.job import Request
+from scriptixd.roots.root import Stat
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How long a file has looked the same: valid only within the boot that it was counted in."""
+
+    boot_id: str
+    since: float  # s, CLOCK_BOOTTIME of the first look at this stat
+    looks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One row of the sources table."""
+
+    id: int
+    folder: str
+    path: str  # relative to the root, "/" between, surrogate escapes for bytes that are not UTF-8
+    stat: Stat
+    look: Look
+    settled: bool
+    present: bool  # in its directory at the last listing
+    existing: bool  # found by the first contact with this root
+    ignored: bool  # left alone by `existing: ignore`
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def directory(self) -> str:
+        return self.path.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What becomes of a source that has settled, and was not asked for before."""
+
+    request: Request
+    held_for: str = ""  # a sentence: why a person's yes is needed first
+    ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one look at a name changes. `stat` None: it is not in the directory any more.
+
+    `admission` is given exactly when the file has just settled.
+    """
+
+    name: str
+    stat: Stat | None
+    look: Look | None = None
+    existing: bool = False
+    admission: Admission | None = None
