@@ -6,7 +6,8 @@ listed here is our own bug. The sentence says what happened and to which file, t
     Trouble
     ├── TimeHeals             waiting helps, nobody needs to come
     │   ├── Away              the service or the network between: timeouts, 408, 423, 429, 5xx
-    │   └── ShareTrouble      a folder's disk is not there: unmounted, ESTALE, EIO
+    │   ├── ShareTrouble      a folder's disk is not there: unmounted, ESTALE, EIO
+    │   └── StateTrouble      the state file cannot be written just now: disk full, I/O error
     ├── AdministratorHeals    the installation has to change
     │   ├── AccountTrouble    the key or the address is refused: 401, 403, a wrong api.url
     │   ├── QuotaTrouble      402: only new uploads pause
@@ -54,6 +55,10 @@ class Away(TimeHeals):
 
 class ShareTrouble(TimeHeals):
     """A folder's disk is not there: nothing is inferred from what cannot be read."""
+
+
+class StateTrouble(TimeHeals):
+    """The state file cannot be written just now: nothing goes on that could not be remembered."""
 
 
 class AdministratorHeals(Trouble):

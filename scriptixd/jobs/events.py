@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import assert_never
 
-from scriptixd.jobs.job import Job, State
+from scriptixd.jobs.job import Delivery, DeliveryState, Job, State
 from scriptixd.roots.root import Stat
 
 
@@ -208,6 +208,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
             Rejected: State.FAILED,
         },
         State.CLOSING: {
+            ChunkAccepted: State.CLOSING,
             UploadFinished: State.UPLOADED,
             Postponed: State.CLOSING,
             Rejected: State.FAILED,
@@ -235,8 +236,8 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
 class Unlisted(Exception):
     """An event that the table does not list for this state: our bug; nothing was changed."""
 
-    def __init__(self, state: State, event: Event) -> None:
-        super().__init__(f"{type(event).__name__} is not listed for a job that is {state}")
+    def __init__(self, state: State | DeliveryState, event: Event | DeliveryEvent) -> None:
+        super().__init__(f"{type(event).__name__} is not listed for {state}")
 
 
 def furthest(job: Job) -> State:
@@ -318,3 +319,47 @@ def _without_upload(job: Job) -> Job:
     return replace(
         job, file_id=None, service=None, labels=None, session_id=None, closing_at=None, uploaded_at=None, unanswered=0.0
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Every sidecar of this source is on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """This source has other content by now: it gets no sidecar of this job."""
+
+    reason: str
+
+
+DeliveryEvent = Delivered | Unwanted | Postponed
+
+DELIVERY_TRANSITIONS: Mapping[DeliveryState, Mapping[type[DeliveryEvent], DeliveryState]] = MappingProxyType(
+    {
+        DeliveryState.PENDING: {
+            Delivered: DeliveryState.DELIVERED,
+            Postponed: DeliveryState.PENDING,
+            Unwanted: DeliveryState.DROPPED,
+        },
+        DeliveryState.DELIVERED: {},
+        DeliveryState.DROPPED: {},
+    }
+)
+
+
+def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
+    """The delivery after the event; raises Unlisted for what the table does not list."""
+    target = DELIVERY_TRANSITIONS[delivery.state].get(type(event))
+    if target is None:
+        raise Unlisted(delivery.state, event)
+    match event:
+        case Postponed(due_at, reason, hint, failed):
+            failures = delivery.failures + failed
+            return replace(delivery, state=target, due_at=due_at, failures=failures, reason=reason, hint=hint)
+        case Unwanted(reason):
+            return replace(delivery, state=target, due_at=0.0, failures=0, reason=reason, hint="")
+        case Delivered():
+            return replace(delivery, state=target, due_at=0.0, failures=0, reason="", hint="")
+        case _:
+            assert_never(event)

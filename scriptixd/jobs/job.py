@@ -107,6 +107,7 @@ class Job:
 
     id: int
     state: State
+    folder: str  # the folder whose source caused it: fairness between folders goes by this
     request: Request
     stat: Stat  # of the source, when its content settled
     redo: int = 0  # how many times a person asked to pay again on purpose
@@ -128,3 +129,31 @@ class Job:
     held_for: str = ""  # why a person's yes is needed; empty once it was given
     created_at: float = 0.0
     updated_at: float = 0.0
+    version: int = 0  # counts saves: who holds an older one does not know what happened since
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One source's share of a job: which sidecars it gets, done or not."""
+
+    id: int
+    job_id: int
+    source_id: int
+    state: DeliveryState
+    due_at: float = 0.0
+    failures: int = 0
+    reason: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A file that we wrote, or are about to write: `sha256` is committed before the rename."""
+
+    id: int
+    delivery_id: int
+    folder: str
+    path: str
+    output: str
+    sha256: str
+    written_at: float | None

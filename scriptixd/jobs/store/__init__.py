@@ -1,1 +1,25 @@
-""""""
+"""The state file: everything that is known, in one local SQLite database; the only room that speaks SQL."""
+
+from __future__ import annotations
+
+from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.deliveries import Deliveries
+from scriptixd.jobs.store.jobs import Jobs
+from scriptixd.jobs.store.requests import Requests
+from scriptixd.jobs.store.sources import Sources
+from scriptixd.jobs.store.views import Views
+
+
+class Store:
+    """The tables, each with its owner's verbs."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.jobs = Jobs(database)
+        self.sources = Sources(database, self.jobs)
+        self.deliveries = Deliveries(database, self.jobs)
+        self.requests = Requests(database)
+        self.views = Views(database)
+
+    def close(self) -> None:
+        self.database.close()

@@ -1,0 +1,113 @@
+"""What pauses more than one job: the account, the quota, a folder's settings, the service being away.
+
+In memory only: after a restart the first request finds out anew. Each pause is told once when it
+begins and once when it ends; every decision takes `now` (seconds of CLOCK_BOOTTIME).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from scriptixd.errors import AccountTrouble, Away, FolderTrouble, QuotaTrouble, Trouble
+
+LOG = logging.getLogger("scriptixd.service")
+
+ACCOUNT_PROBE: Final = 60.0  # s to the first probe of a refused account, growing to …
+ACCOUNT_PROBE_CAP: Final = 300.0  # s
+QUOTA_PROBE: Final = 60.0  # s to the first upload that is tried again, growing to …
+QUOTA_PROBE_CAP: Final = 3600.0  # s
+FOLDER_PROBE: Final = 3600.0  # s: only a changed configuration heals it, and that means a restart
+AWAY_AFTER: Final = 3  # failures in a row, over all jobs, before everything waits as one
+AWAY_CAP: Final = 60.0  # s
+
+
+class Pause(StrEnum):
+    ACCOUNT = "account"
+    QUOTA = "quota"
+    AWAY = "away"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """One pause: why, and until when nobody asks (seconds of CLOCK_BOOTTIME)."""
+
+    trouble: Trouble
+    until: float
+    wait: float  # s, the next one is longer
+
+
+class Breakers:
+    """The pauses that hold now; used by every lane."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._open: dict[tuple[Pause, str], Breaker] = {}
+        self._aways = 0
+
+    def ready_at(self, uploading: bool, folder: str | None = None) -> float:
+        """From when on a request may be made; 0.0 = now. `uploading`: one that opens a new upload."""
+        with self._guard:
+            pauses = [(Pause.ACCOUNT, ""), (Pause.AWAY, "")]
+            if uploading:
+                pauses.append((Pause.QUOTA, ""))
+            if folder is not None:
+                pauses.append((Pause.FOLDER, folder))
+            return max((self._open[pause].until for pause in pauses if pause in self._open), default=0.0)
+
+    def account_refused(self) -> bool:
+        """Whether the account has to be probed before anything else is asked."""
+        with self._guard:
+            return (Pause.ACCOUNT, "") in self._open
+
+    def trip(self, trouble: Trouble, folder: str, now: float) -> None:
+        """A request failed: pause what its kind of trouble pauses."""
+        match trouble:
+            case AccountTrouble():
+                self._pause((Pause.ACCOUNT, ""), trouble, ACCOUNT_PROBE, ACCOUNT_PROBE_CAP, now)
+            case QuotaTrouble():
+                self._pause((Pause.QUOTA, ""), trouble, QUOTA_PROBE, QUOTA_PROBE_CAP, now)
+            case FolderTrouble():
+                self._pause((Pause.FOLDER, folder), trouble, FOLDER_PROBE, FOLDER_PROBE, now)
+            case Away():
+                self._aways += 1
+                if self._aways >= AWAY_AFTER:
+                    self._pause((Pause.AWAY, ""), trouble, trouble.retry_after or 1.0, AWAY_CAP, now)
+
+    def heal(self, *, opened: bool, folder: str) -> None:
+        """A request succeeded; `opened`: it opened a new upload for this folder."""
+        with self._guard:
+            self._aways = 0
+            healed = [(Pause.ACCOUNT, ""), (Pause.AWAY, "")]
+            if opened:
+                healed += [(Pause.QUOTA, ""), (Pause.FOLDER, folder)]
+            ended = [pause for pause in healed if self._open.pop(pause, None)]
+        for pause, name in ended:
+            LOG.info("%s goes on: %s", name or "work with Scriptix", _ENDED[pause])
+
+    def view(self) -> Mapping[Pause, Trouble]:
+        """What is paused, and why."""
+        with self._guard:
+            return {pause: breaker.trouble for (pause, _), breaker in self._open.items()}
+
+    def _pause(self, pause: tuple[Pause, str], trouble: Trouble, first: float, cap: float, now: float) -> None:
+        with self._guard:
+            before = self._open.get(pause)
+            wait = first if before is None else min(cap, before.wait * 2)
+            self._open[pause] = Breaker(trouble, now + max(wait, trouble.retry_after or 0.0), wait)
+        if before is None:
+            level = logging.WARNING if pause[0] is Pause.AWAY else logging.ERROR
+            LOG.log(level, "%s%s", f"{pause[1]}: " if pause[1] else "", trouble)
+
+
+_ENDED: Final[Mapping[Pause, str]] = {
+    Pause.ACCOUNT: "the account is accepted again",
+    Pause.QUOTA: "new uploads are accepted again",
+    Pause.AWAY: "Scriptix answers again",
+    Pause.FOLDER: "its settings are accepted again",
+}

@@ -1,0 +1,305 @@
+"""One step of one job: looks at what is known, makes one outside effect, commits what came of it.
+
+Never sleeps, never retries, never repeats what may have been paid: from `closing` on nothing is sent
+again unless the server says how much of it is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from scriptixd.errors import Away, SourceMissing, Trouble
+from scriptixd.jobs import pacing
+from scriptixd.jobs.clock import Now
+from scriptixd.jobs.events import (
+    ChunkAccepted,
+    Event,
+    Hashed,
+    Postponed,
+    Rejected,
+    ResultReady,
+    SessionKnown,
+    SourceChanged,
+    StillRunning,
+    UploadFinished,
+    UploadLost,
+    UploadOpened,
+)
+from scriptixd.jobs.job import Job, State, Terms
+from scriptixd.jobs.media import media_seconds
+from scriptixd.jobs.ports import Finished, Refused, Running, Sessions, Unclear, Uploads
+from scriptixd.jobs.reading import NOTHING, Changed, Chunk, Content, Prefix
+from scriptixd.jobs.source import Source
+from scriptixd.jobs.store import Store
+from scriptixd.roots.root import Root
+
+LOG = logging.getLogger("scriptixd.pipeline")
+
+UNDECIDABLE = (
+    "the last part was sent, and Scriptix neither knows the upload any more nor names a transcription for it: "
+    "it may have been paid for"
+)
+LOOK = "look in Scriptix's dashboard what became of it: "
+
+
+class Folders(Protocol):
+    """What today's configuration says, and the way to a folder's files."""
+
+    def root(self, folder: str) -> Root | None:
+        """The folder's disk, or None for a folder that is not configured."""
+
+    def terms(self, folder: str, path: str) -> Terms:
+        """The settings that hold for a path of a configured folder."""
+
+
+class Desk(Protocol):
+    """Where sidecars will be written."""
+
+    def probe(self, source: Source, outputs: tuple[str, ...]) -> None:
+        """Show, before a cent is spent, that the sidecars could be written. TargetTrouble or NameTaken if not."""
+
+
+class Gauge(Protocol):
+    """Live figures: no facts, only to be shown."""
+
+    def beat(self) -> None:
+        """Something moves."""
+
+    def sent(self, job: Job, offset: int) -> None:
+        """How far an upload is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step came to: the job as it is now, and what happened; None if the job moved on meanwhile."""
+
+    job: Job
+    event: Event | None
+
+
+class Pipeline:
+    """The steps, one a state. Errors are those of the collaborators; the worker decides what follows from them."""
+
+    def __init__(
+        self,
+        store: Store,
+        folders: Folders,
+        uploads: Uploads,
+        sessions: Sessions,
+        desk: Desk,
+        gauge: Gauge,
+        stop: Callable[[], bool],
+        chunk_size: int,
+        deadline: float,
+    ) -> None:
+        self._store = store
+        self._folders = folders
+        self._uploads = uploads
+        self._sessions = sessions
+        self._desk = desk
+        self._gauge = gauge
+        self._stop = stop
+        self._chunk_size = chunk_size
+        self._deadline = deadline
+        self._read: dict[int, Prefix] = {}  # where the server's offset was left, with the digest of what is before it
+
+    def step(self, job: Job, now: Now) -> Step:
+        """Move the job by one step, and commit it."""
+        steps: dict[State, Callable[[Job, Now], Job | Event | None]] = {
+            State.FOUND: self._found,
+            State.UPLOADING: self._uploading,
+            State.CLOSING: self._closing,
+            State.UPLOADED: self._uploaded,
+            State.TRANSCRIBING: self._transcribing,
+        }
+        try:
+            outcome = steps[job.state](job, now)
+        except Exception:
+            self._read.pop(job.id, None)  # after any failure the server is asked for its offset
+            raise
+        if outcome is None or isinstance(outcome, Job):
+            return Step(outcome or job, None)
+        after = self._store.jobs.apply(job, outcome, now.wall)
+        if after is None or after.state not in (State.UPLOADING, State.CLOSING):
+            self._read.pop(job.id, None)
+        return Step(after or job, outcome if after else None)
+
+    def _found(self, job: Job, now: Now) -> Job | Event | None:
+        source = self._source(job)
+        if source is None:
+            return Postponed(now.wall + pacing.BACKOFF_BASE, "its file is being looked at again", failed=False)
+        terms = self._folders.terms(source.folder, source.path)
+        if terms.request != job.request:
+            return self._store.jobs.follow(job, terms.request, now.wall)
+        if job.stat.size > terms.max_size:
+            return Rejected(
+                f"{source.path} has {job.stat.size} bytes, more than max_size allows ({terms.max_size})",
+                "raise max_size for this folder, then: scriptixd retry",
+            )
+        try:
+            if job.sha256 is None and self._store.jobs.content_of_size_known(job):
+                with self._open(source, job) as content:
+                    return Hashed(content.extend(NOTHING, job.stat.size).digest.hexdigest())
+            if job.sha256 is not None and (shared := self._store.jobs.fold(job, now.wall)):
+                LOG.info("%s: its content is known already: shares job %d, nothing is sent", source.path, shared.id)
+                return shared
+            with self._open(source, job) as content:
+                seconds = media_seconds(content.reader, source.name, job.stat.size)
+        except (Changed, SourceMissing) as change:  # the scanner will see it, and say what follows
+            return Postponed(now.wall + pacing.BACKOFF_BASE, change.what, failed=False)
+        self._desk.probe(source, terms.outputs)
+        file_id = self._uploads.create(terms.request, terms.labels, source.name, job.stat.size)
+        self._read[job.id] = NOTHING
+        labels = json.dumps(terms.labels.public(), ensure_ascii=True, sort_keys=True)
+        return UploadOpened(file_id, self._uploads.origin, self._uploads.key_fingerprint, labels, seconds)
+
+    def _uploading(self, job: Job, now: Now) -> Job | Event | None:
+        if job.service != self._uploads.origin:
+            return UploadLost(f"it was begun at {job.service}, and api.url is now {self._uploads.origin}")
+        file_id = _known(job.file_id)
+        prefix = self._read.get(job.id)
+        offset = self._uploads.offset(file_id) if prefix is None else prefix.length
+        if offset is None:
+            return UploadLost("Scriptix does not know the upload any more")
+        source = self._source(job)
+        try:
+            if source is None:
+                raise Changed("its file has changed or is not there", "it is sent once it stays the same")
+            with self._open(source, job) as content:
+                read = content.extend(prefix or NOTHING, offset)
+                if job.stat.size - offset > self._chunk_size:
+                    self._send(job, content, read, self._chunk_size)
+                    return ChunkAccepted() if job.failures else None
+                whole = content.extend(read, job.stat.size).digest.hexdigest()
+        except (Changed, SourceMissing) as change:
+            self._give_up(file_id)
+            return SourceChanged(change.what)
+        self._read[job.id] = read
+        closing = self._store.jobs.close_or_fold(job, whole, now.wall)
+        if closing is None:
+            self._give_up(file_id)
+        return closing
+
+    def _closing(self, job: Job, _now: Now) -> Job | Event | None:
+        if job.service != self._uploads.origin:
+            return _elsewhere(job, self._uploads.origin)
+        file_id = _known(job.file_id)
+        prefix = self._read.get(job.id)
+        offset = self._uploads.offset(file_id) if prefix is None else prefix.length
+        if offset is None:
+            if self._sessions.session_of(file_id) is None:
+                return Rejected(UNDECIDABLE, LOOK + "if it arrived, scriptixd retry; if not, scriptixd redo")
+            return UploadFinished()
+        if offset == job.stat.size:
+            return UploadFinished()
+        source = self._source(job)
+        try:
+            if source is None:
+                raise Changed("its file has changed or is not there", "")
+            with self._open(source, job) as content:
+                read = content.extend(prefix or NOTHING, offset)
+                self._send(job, content, read, min(self._chunk_size, job.stat.size - offset))
+        except (Changed, SourceMissing) as change:
+            self._give_up(file_id)
+            return Rejected(
+                f"{change.what}, before its last part was sent: nothing was paid for it",
+                "the new content is sent by itself once it is complete; for the old one: scriptixd redo",
+            )
+        if job.id in self._read and self._read[job.id].length == job.stat.size:
+            return UploadFinished()
+        return ChunkAccepted() if job.failures else None
+
+    def _uploaded(self, job: Job, now: Now) -> Event:
+        if job.service != self._uploads.origin:
+            return _elsewhere(job, self._uploads.origin)
+        session_id = self._sessions.session_of(_known(job.file_id))
+        if session_id is not None:
+            passed = now.wall - (job.uploaded_at or now.wall)
+            wait = max(0.0, pacing.first_look(job.media_seconds, job.stat.size) - passed)
+            return SessionKnown(session_id, now.wall + wait)
+        if job.unanswered >= pacing.SESSION_PATIENCE:
+            return Rejected(
+                "Scriptix has the whole file, and has named no transcription for it for half an hour",
+                LOOK + "once it is there, scriptixd retry",
+            )
+        wait = pacing.session_wait(job.unanswered)
+        return StillRunning(now.wall + wait, "waits for its transcription to be named", wait)
+
+    def _transcribing(self, job: Job, now: Now) -> Event:
+        if job.service != self._uploads.origin:
+            return _elsewhere(job, self._uploads.origin)
+        wait = pacing.next_look(now.wall - (job.uploaded_at or now.wall))
+        match self._sessions.look(_known(job.session_id)):
+            case Finished(body, seconds):
+                return ResultReady(body, seconds)
+            case Running(status):
+                return StillRunning(now.wall + wait, status)
+            case Refused(reason):
+                return Rejected(
+                    f"Scriptix could not transcribe it: {reason}",
+                    "listen to the file; scriptixd retry sends and pays for it again",
+                    voids=True,
+                )
+            case Unclear(what) if job.unanswered >= self._deadline:
+                return Rejected(
+                    f"Scriptix was asked for {self._deadline / 3600:g} h and gave no answer about it: {what}",
+                    LOOK + "once it is done, scriptixd retry",
+                )
+            case Unclear(what):
+                return StillRunning(now.wall + wait, what, wait)
+
+    def _send(self, job: Job, content: Content, read: Prefix, count: int) -> None:
+        """One PATCH; afterwards the server's offset and the digest up to it are known, or nothing is."""
+        chunk = Chunk(content, read, count, lambda offset: self._gauge.sent(job, offset))
+        self._read.pop(job.id, None)
+        offset = self._uploads.send(_known(job.file_id), read.length, chunk)
+        if offset <= read.length:
+            raise Away(f"Scriptix took nothing of a chunk of {count} bytes")
+        if offset == chunk.prefix.length:
+            self._read[job.id] = chunk.prefix
+
+    def _give_up(self, file_id: str) -> None:
+        """Tell the service that an unfinished upload is not wanted; unfinished ones cost nothing in any case."""
+        try:
+            self._uploads.discard(file_id)
+        except Trouble as trouble:
+            LOG.debug("upload %s could not be given up: %s", file_id, trouble)
+
+    def _source(self, job: Job) -> Source | None:
+        """A source that has the job's content, in a folder that is configured."""
+        for source in self._store.jobs.sources(job.id):
+            as_found = source.present and source.settled and source.stat.same_content(job.stat)
+            if as_found and self._folders.root(source.folder) is not None:
+                return source
+        return None
+
+    @contextmanager
+    def _open(self, source: Source, job: Job) -> Iterator[Content]:
+        """The source for reading, which is what the job was made for at both ends of the block."""
+        root = self._folders.root(source.folder)
+        if root is None:
+            raise Changed(f"the folder {source.folder} is not configured any more")
+        with root.open(source.path) as reader:
+            content = Content(reader, source.path, job.stat, self._stop, self._gauge.beat)
+            content.check()
+            yield content
+            content.check()
+
+
+def _known(value: str | None) -> str:
+    """What the state of a job guarantees, as the table's CHECKs do."""
+    if value is None:
+        raise AssertionError("the state file lacks what the job's state guarantees")
+    return value
+
+
+def _elsewhere(job: Job, origin: str) -> Rejected:
+    return Rejected(
+        f"it was sent to {job.service}, and api.url is now {origin}",
+        f"set api.url to {job.service} again, then: scriptixd retry; or pay again here: scriptixd redo",
+    )

@@ -1,0 +1,240 @@
+"""The state file itself: opening, locking, migrating, and the one way to begin a transaction.
+
+Never holds a transaction across a network or a folder's disk, and never locks the database file
+itself: closing a second descriptor of it would drop SQLite's own locks. The lock is a sibling.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scriptixd import __version__
+from scriptixd.errors import StateError, StateHeld, StateTrouble
+from scriptixd.jobs.store.schema import MIGRATIONS
+from scriptixd.roots.mounts import is_local, mount_of
+
+BUSY_TIMEOUT = 10.0  # s that a writer waits for another: a verb's transaction lasts milliseconds
+
+_FLOCK = "hhqqi0q"  # struct flock of fcntl(2): type, whence, start, len, pid
+_UNUSABLE = {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT"}
+_PASSING = {"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_NOMEM"}
+
+
+class Database:
+    """One connection, one writer at a time. Errors: StateError, StateHeld, StateTrouble."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int | None) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._turn = threading.RLock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """BEGIN IMMEDIATE … COMMIT, or nothing at all. Nested ones are part of the outer one."""
+        with self._turn, translated(self.path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection for a few SELECTs that belong together."""
+        with self._turn, translated(self.path):
+            yield self._connection
+
+    def close(self) -> None:
+        """Check the write-ahead log in, close, and let the next daemon in."""
+        with self._turn:
+            self._connection.close()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+
+def open_state(path: Path) -> Database:
+    """The state file for the one process that may write it; made and migrated if need be.
+
+    Raises StateHeld if another process has it, StateError if it cannot be used at all.
+    """
+    _refuse_network_share(path)
+    with translated(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            lock = _take_lock(path)
+        except OSError as error:
+            raise StateError(
+                f"the state file {path} cannot be made: {error.strerror}",
+                f"give the service's user a directory that it may write, or set 'state' (now {path})",
+            ) from error
+        try:
+            connection = _connect(path)
+            migrate(connection, path)
+        except BaseException:
+            os.close(lock)
+            raise
+    return Database(path, connection, lock)
+
+
+def open_for_reading(path: Path) -> Database:
+    """The state file for a verb that only looks, beside a running daemon or without one; creates nothing."""
+    if not path.exists():
+        raise StateError(f"there is no state file {path} yet", "start the daemon, or name its configuration with -c")
+    # Without a log beside it nobody is writing, and only immutable=1 keeps SQLite from making files of its own.
+    how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False,
+            timeout=BUSY_TIMEOUT,
+        )  # fmt: skip
+        try:
+            _refuse_newer(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return Database(path, connection, None)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a daemon has the state file now; only asks, so it is never in a starting daemon's way."""
+    try:
+        descriptor = os.open(_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StateError(
+            f"the lock beside the state file {path} cannot be read: {error.strerror}", "ask as the service's user"
+        ) from error
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    finally:
+        os.close(descriptor)
+    return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables to this version, each migration and its record in one transaction."""
+    done = _refuse_newer(connection, path)
+    for number in range(done + 1, len(MIGRATIONS) + 1):
+        record = (number, time.time(), __version__)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(MIGRATIONS[number - 1]):
+                connection.execute(statement)
+            connection.execute("INSERT INTO migrations (number, at, version) VALUES (?, ?, ?)", record)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: Path) -> int:
+    """How many migrations the file has had; raises StateError if it has had more than we know."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if "migrations" not in tables:
+        if tables:
+            raise StateError(
+                f"{path} is a database, but not one of scriptixd's", "set 'state' to a file of its own in config.yaml"
+            )
+        return 0
+    number, version = connection.execute(
+        "SELECT number, version FROM migrations ORDER BY number DESC LIMIT 1"
+    ).fetchone() or (0, "")
+    if number > len(MIGRATIONS):
+        raise StateError(
+            f"the state file {path} was written by a newer scriptixd ({version})",
+            f"install version {version} or newer again, or set 'state' to another file",
+        )
+    return int(number)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT)
+    try:
+        os.chmod(path, 0o640)  # transcripts are nobody's business but the service's and its group's
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StateError(f"the state file {path} cannot use a write-ahead log", "set 'state' to a local disk")
+        connection.execute("PRAGMA synchronous = FULL")  # NORMAL lost 200 of 200 commits to a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone():
+            _refuse_newer(connection, path)
+            connection.execute(
+                "CREATE TABLE migrations (number INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL) STRICT"
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One statement after the other: executescript() would commit between them."""
+    buffer = ""
+    for line in script.splitlines(keepends=True):
+        buffer += line
+        if sqlite3.complete_statement(buffer):
+            yield buffer
+            buffer = ""
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def _take_lock(path: Path) -> int:
+    descriptor = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except (BlockingIOError, PermissionError) as error:
+        os.close(descriptor)
+        raise StateHeld(
+            f"the state file {path} is held by another scriptixd",
+            "stop it first (systemctl stop scriptixd), or use another 'state'",
+        ) from error
+    return descriptor
+
+
+def _refuse_network_share(path: Path) -> None:
+    filesystem = mount_of(str(path.absolute())).filesystem
+    if not is_local(filesystem):
+        raise StateError(
+            f"the state file {path} is on a network share or a foreign file system ({filesystem})",
+            "SQLite's write-ahead log needs a local disk: set 'state' to one",
+        )
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours; what is not named here is our bug and stays what it is."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        kind = "_".join(name.split("_")[:2])
+        if kind in _UNUSABLE:
+            raise StateError(
+                f"the state file {path} is damaged: {error}",
+                "put a backup in its place, or move it away: files with their JSON beside them are not sent again",
+            ) from error
+        if kind in _PASSING:
+            raise StateTrouble(
+                f"the state file {path} cannot be written: {error}", f"make room on its disk: {path.parent}"
+            ) from error
+        raise

@@ -1,0 +1,114 @@
+"""The deliveries table and the sidecars: what a source gets beside it, and what we wrote there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted, advance_delivery
+from scriptixd.jobs.job import Delivery, Sidecar
+from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.jobs import Jobs
+from scriptixd.jobs.store.rows import DELIVERY_COLUMNS, delivery_from
+
+_SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, written_at"
+
+
+class Deliveries:
+    """What the delivery room does to deliveries and sidecars."""
+
+    def __init__(self, database: Database, jobs: Jobs) -> None:
+        self._database = database
+        self._jobs = jobs
+
+    def due(self, at: float, folders: Collection[str], excluded: Collection[int]) -> Delivery | None:
+        """A pending delivery whose result is stored and whose source is there, in one of these folders."""
+        columns = ", ".join(f"deliveries.{column}" for column in DELIVERY_COLUMNS.split(", "))
+        query = f"""SELECT {columns} FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
+            JOIN sources ON sources.id = deliveries.source_id
+            WHERE deliveries.state = 'pending' AND jobs.state = 'ready' AND sources.present = 1
+            AND deliveries.due_at <= ? AND sources.folder IN ({_marks(folders)})
+            AND deliveries.id NOT IN ({_marks(excluded)}) ORDER BY deliveries.due_at, deliveries.id LIMIT 1"""
+        with self._database.reading() as connection:
+            row = connection.execute(query, (at, *folders, *excluded)).fetchone()
+        return delivery_from(row) if row else None
+
+    def next_due(self, at: float) -> float | None:
+        """When the next postponed delivery is due, after `at`."""
+        query = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND due_at > ?"
+        with self._database.reading() as connection:
+            (earliest,) = connection.execute(query, (at,)).fetchone()
+        return None if earliest is None else float(earliest)
+
+    def get(self, delivery_id: int) -> Delivery | None:
+        query = f"SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE id = ?"
+        with self._database.reading() as connection:
+            row = connection.execute(query, (delivery_id,)).fetchone()
+        return delivery_from(row) if row else None
+
+    def apply(self, delivery: Delivery, event: DeliveryEvent, at: float) -> Delivery:
+        """The delivery after the event, committed with its history row."""
+        with self._database.transaction() as connection:
+            after = advance_delivery(self.get(delivery.id) or delivery, event)
+            connection.execute(
+                """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, hint = ?, updated_at = ?
+                WHERE id = ?""",
+                (after.state, after.due_at, after.failures, after.reason, after.hint, at, after.id),
+            )
+            match event:
+                case Postponed(_, reason, hint):
+                    detail = f"{reason} ({hint})" if hint else reason
+                case Unwanted(reason):
+                    detail = reason
+                case Delivered():
+                    detail = ", ".join(os.path.basename(sidecar.path) for sidecar in self.sidecars(after.id))
+            detail = detail.encode("utf-8", "backslashreplace").decode()
+            self._jobs.remember(after.job_id, after.source_id, type(event).__name__, after.state, detail, at)
+        return after
+
+    def sidecars(self, delivery_id: int) -> Sequence[Sidecar]:
+        """What this delivery wrote, or is about to write, in the order of writing."""
+        query = f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? ORDER BY id"
+        with self._database.reading() as connection:
+            return [_sidecar_from(row) for row in connection.execute(query, (delivery_id,))]
+
+    def sidecar_at(self, folder: str, path: str) -> Sidecar | None:
+        """The sidecar of ours that has, or is about to have, this path."""
+        query = f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE folder = ? AND path = ?"
+        with self._database.reading() as connection:
+            row = connection.execute(query, (folder, os.fsencode(path))).fetchone()
+        return _sidecar_from(row) if row else None
+
+    def intend(self, delivery: Delivery, folder: str, path: str, output: str, sha256: str) -> Sidecar:
+        """Commit a sidecar's name and hash, before it is written."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """INSERT INTO sidecars (delivery_id, folder, path, output, sha256) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (delivery_id, output) DO UPDATE SET path = excluded.path, sha256 = excluded.sha256,
+                    written_at = NULL""",
+                (delivery.id, folder, os.fsencode(path), output, sha256),
+            )
+            row = connection.execute(
+                f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? AND output = ?", (delivery.id, output)
+            ).fetchone()
+        return _sidecar_from(row)
+
+    def written(self, sidecar: Sidecar, at: float) -> None:
+        """The sidecar is on the disk, whole."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE sidecars SET written_at = ? WHERE id = ?", (at, sidecar.id))
+
+    def release(self, sidecar: Sidecar) -> None:
+        """We do not own this path: somebody else's file lies there."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM sidecars WHERE id = ?", (sidecar.id,))
+
+
+def _sidecar_from(row: tuple[Any, ...]) -> Sidecar:
+    (id_, delivery_id, folder, path, output, sha256, written_at) = row
+    return Sidecar(id_, delivery_id, folder, os.fsdecode(path), output, sha256, written_at)
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" for _ in values)

@@ -1,0 +1,246 @@
+"""The jobs table: saving events with their history, finding what is due, recognising content.
+
+Every change is one event applied to the row as it is now, in one transaction with its history, its
+result and its line in the ledger. Who holds an older version of a job changes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from scriptixd.jobs.events import Closing, Event, Postponed, Rejected, ResultReady, UploadFinished, advance
+from scriptixd.jobs.job import ACTIVE, Job, Request, State
+from scriptixd.jobs.source import Source
+from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.rows import (
+    JOB_COLUMNS,
+    JOB_FACTS,
+    JOB_MARKS,
+    SOURCE_COLUMNS,
+    job_from,
+    job_values,
+    source_from,
+)
+
+# A found job waits while an earlier one of its size and request has not been read yet: they may be the same.
+_NO_TWIN = f"""NOT EXISTS (SELECT 1 FROM jobs AS twin WHERE twin.size = jobs.size AND twin.request = jobs.request
+    AND twin.redo = jobs.redo AND twin.sha256 IS NULL AND twin.id < jobs.id
+    AND twin.state IN ({", ".join(f"'{state}'" for state in ACTIVE)}))"""
+
+# … and while none of its sources is there as it was found.
+_READABLE = """EXISTS (SELECT 1 FROM deliveries JOIN sources ON sources.id = deliveries.source_id
+    WHERE deliveries.job_id = jobs.id AND deliveries.state != 'dropped' AND sources.present = 1
+    AND sources.settled = 1 AND sources.size = jobs.size AND sources.mtime_ns = jobs.mtime_ns)"""
+
+_STARTABLE = f"AND {_NO_TWIN} AND {_READABLE}"
+_LAST_PAID = "id = (SELECT max(id) FROM ledger WHERE job_id = ?)"
+
+
+class Jobs:
+    """What the pipeline and the scanner do to jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, job_id: int) -> Job | None:
+        with self._database.reading() as connection:
+            row = connection.execute(f"SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return job_from(row) if row else None
+
+    def apply(self, job: Job, event: Event, at: float) -> Job | None:
+        """The job after the event, committed; None if it has changed since `job` was read, or is no more.
+
+        Raises Unlisted, and changes nothing, for an event that the table does not list.
+        """
+        with self._database.transaction() as connection:
+            current = self.get(job.id)
+            if current is None or current.version != job.version:
+                return None
+            after = replace(advance(current, event, at), version=current.version + 1)
+            _put(connection, after)
+            _settle_accounts(connection, after, event, at)
+            self.remember(after.id, None, type(event).__name__, after.state, _detail(event), at)
+        return after
+
+    def create(self, source: Source, request: Request, held_for: str, redo: int, at: float) -> Job:
+        """A new job for a source's content, and this source's share of it."""
+        fresh = Job(
+            id=0,  # the database gives it
+            state=State.HELD if held_for else State.FOUND,
+            folder=source.folder,
+            request=request,
+            stat=source.stat,
+            redo=redo,
+            reason=held_for,
+            held_for=held_for,
+            created_at=at,
+            updated_at=at,
+        )
+        with self._database.transaction() as connection:
+            given = connection.execute(
+                f"INSERT INTO jobs ({JOB_FACTS}) VALUES ({JOB_MARKS})", job_values(fresh)
+            ).lastrowid
+            job = replace(fresh, id=given or 0)
+            self.remember(job.id, source.id, "Settled", job.state, held_for, at)
+            self._share(job, source, at)
+        return job
+
+    def follow(self, job: Job, request: Request, at: float) -> Job | None:
+        """A job that was not sent yet asks what today's configuration says."""
+        with self._database.transaction() as connection:
+            current = self.get(job.id)
+            if current is None or current.version != job.version or current.state is not State.FOUND:
+                return None
+            after = replace(current, request=request, updated_at=at, version=current.version + 1)
+            _put(connection, after)
+            self.remember(job.id, None, "RequestFollowed", after.state, request.key, at)
+        return after
+
+    def fold(self, job: Job, at: float) -> Job | None:
+        """Share another job's transcript, if one of this content and request is known; returns that one.
+
+        Only for a job for which nothing was paid: it is no more afterwards, and its sources share the other.
+        """
+        with self._database.transaction() as connection:
+            current = self.get(job.id)
+            into = self._same_content(job)
+            if into is None or current is None or current.version != job.version:
+                return None
+            for source in self.sources(job.id):
+                self.remember(into.id, source.id, "SameContent", into.state, f"shares job {into.id}", at)
+                self._share(into, source, at)
+            connection.execute("DELETE FROM deliveries WHERE job_id = ?", (job.id,))
+            connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+        return into
+
+    def close_or_fold(self, job: Job, sha256: str, at: float) -> Job | None:
+        """Commit the content's identity before its last chunk is sent, unless it turns out to be known already.
+
+        Returns the job, now closing; None if it was folded or has changed meanwhile.
+        """
+        with self._database.transaction():
+            if self.fold(replace(job, sha256=sha256), at):
+                return None
+            return self.apply(job, Closing(sha256), at)
+
+    def sources(self, job_id: int) -> Sequence[Source]:
+        """Every source that shares the job, the oldest first."""
+        query = f"""SELECT {SOURCE_COLUMNS} FROM sources JOIN deliveries ON deliveries.source_id = sources.id
+            WHERE deliveries.job_id = ? AND deliveries.state != 'dropped' ORDER BY sources.id"""
+        with self._database.reading() as connection:
+            return [source_from(row) for row in connection.execute(query, (job_id,))]
+
+    def newest_of(self, source_id: int) -> Job | None:
+        """The job that the source's content of today belongs to, if it has one."""
+        query = f"""SELECT {JOB_COLUMNS} FROM jobs WHERE id = (SELECT job_id FROM deliveries
+            WHERE source_id = ? AND state != 'dropped' ORDER BY id DESC LIMIT 1)"""
+        with self._database.reading() as connection:
+            row = connection.execute(query, (source_id,)).fetchone()
+        return job_from(row) if row else None
+
+    def content_of_size_known(self, job: Job) -> bool:
+        """Whether another job's content has this size and was read: then this one must be read before it is sent."""
+        query = "SELECT 1 FROM jobs WHERE size = ? AND id != ? AND redo = ? AND sha256 IS NOT NULL LIMIT 1"
+        with self._database.reading() as connection:
+            return connection.execute(query, (job.stat.size, job.id, job.redo)).fetchone() is not None
+
+    def _same_content(self, job: Job) -> Job | None:
+        """Another job of this content and request: one that may have been paid, else an earlier one on its way."""
+        query = f"""SELECT {JOB_COLUMNS} FROM jobs
+            WHERE sha256 = ? AND size = ? AND request = ? AND redo = ? AND id != ?
+            AND (closing_at IS NOT NULL OR id IN (SELECT job_id FROM ledger)
+                 OR id < ? AND state IN ('found', 'uploading', 'held'))
+            ORDER BY closing_at IS NULL, id LIMIT 1"""
+        values = (job.sha256, job.stat.size, job.request.key, job.redo, job.id, job.id)
+        with self._database.reading() as connection:
+            row = connection.execute(query, values).fetchone()
+        return job_from(row) if row else None
+
+    def due(self, state: State, at: float, folder: str | None, excluded: Collection[int]) -> Job | None:
+        """The oldest job of a state that is due and not in `excluded`; of one folder, if one is named."""
+        marks = ", ".join("?" for _ in excluded)
+        query = f"""SELECT {JOB_COLUMNS} FROM jobs WHERE state = ? AND due_at <= ? AND (? IS NULL OR folder = ?)
+            AND id NOT IN ({marks}) {_STARTABLE if state is State.FOUND else ""} ORDER BY id LIMIT 1"""
+        with self._database.reading() as connection:
+            row = connection.execute(query, (state, at, folder, folder, *excluded)).fetchone()
+        return job_from(row) if row else None
+
+    def next_due(self, states: Collection[State], at: float) -> float | None:
+        """When the next waiting job of these states is due, after `at`."""
+        marks = ", ".join("?" for _ in states)
+        query = f"SELECT min(due_at) FROM jobs WHERE state IN ({marks}) AND due_at > ?"
+        with self._database.reading() as connection:
+            (earliest,) = connection.execute(query, (*states, at)).fetchone()
+        return None if earliest is None else float(earliest)
+
+    def clamp(self, latest: float) -> int:
+        """No backoff may outlive a clock that was wrong: nothing is due later than `latest`; returns how many were."""
+        with self._database.transaction() as connection:
+            jobs = connection.execute("UPDATE jobs SET due_at = ? WHERE due_at > ?", (latest, latest)).rowcount
+            shares = connection.execute("UPDATE deliveries SET due_at = ? WHERE due_at > ?", (latest, latest)).rowcount
+        return jobs + shares
+
+    def result(self, job_id: int) -> bytes | None:
+        """The service's reply as it came, or None if none is stored."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT body FROM results WHERE job_id = ?", (job_id,)).fetchone()
+        return zlib.decompress(row[0]) if row else None
+
+    def remember(self, job_id: int, source_id: int | None, event: str, state: str, detail: str, at: float) -> None:
+        """A history row, in the transaction that is open."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO history (at, job_id, source_id, event, state, detail) VALUES (?, ?, ?, ?, ?, ?)",
+                (at, job_id, source_id, event, state, detail),
+            )
+
+    def _share(self, job: Job, source: Source, at: float) -> None:
+        """This source's share of a job; a share that it has already stays as it is."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """INSERT INTO deliveries
+                    (job_id, source_id, state, due_at, failures, reason, hint, created_at, updated_at)
+                VALUES (?, ?, 'pending', 0, 0, '', '', ?, ?)
+                ON CONFLICT (job_id, source_id) DO UPDATE SET updated_at = ?""",
+                (job.id, source.id, at, at, at),
+            )
+
+
+def _put(connection: sqlite3.Connection, job: Job) -> None:
+    connection.execute(f"UPDATE jobs SET ({JOB_FACTS}) = ({JOB_MARKS}) WHERE id = ?", (*job_values(job), job.id))
+
+
+def _settle_accounts(connection: sqlite3.Connection, job: Job, event: Event, at: float) -> None:
+    """What an event means beside the job's own row: the result, and the ledger of what was paid."""
+    match event:
+        case UploadFinished():
+            day = time.strftime("%Y-%m-%d", time.localtime(at))
+            connection.execute(
+                "INSERT INTO ledger (job_id, day, folder, media_seconds, failed, paid_at) VALUES (?, ?, ?, ?, 0, ?)",
+                (job.id, day, job.folder, job.media_seconds, at),
+            )
+        case ResultReady(body, _):
+            connection.execute(
+                "INSERT OR REPLACE INTO results (job_id, body, stored_at) VALUES (?, ?, ?)",
+                (job.id, zlib.compress(body), at),
+            )
+            connection.execute(f"UPDATE ledger SET media_seconds = ? WHERE {_LAST_PAID}", (job.media_seconds, job.id))
+        case Rejected(voids=True):
+            connection.execute(f"UPDATE ledger SET failed = 1 WHERE {_LAST_PAID}", (job.id,))
+        case _:
+            pass
+
+
+def _detail(event: Event) -> str:
+    """What history keeps of an event: its sentence, never a result."""
+    if isinstance(event, Postponed | Rejected) and event.hint:
+        return f"{event.reason} ({event.hint})"
+    for name in ("reason", "status", "session_id", "sha256", "file_id"):
+        value = getattr(event, name, None)
+        if value:
+            return str(value)
+    return ""

@@ -1,0 +1,63 @@
+"""What verbs ask of the daemon: a verb writes a row, whoever holds the state applies it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scriptixd.jobs.store.database import Database
+
+
+class Verb(StrEnum):
+    APPROVE = "approve"
+    DISMISS = "dismiss"
+    RETRY = "retry"
+    REDO = "redo"
+
+
+@dataclass(frozen=True, slots=True)
+class VerbRequest:
+    """One thing asked of one job."""
+
+    id: int
+    verb: Verb
+    job_id: int
+    outcome: str | None  # a sentence, once it was applied
+
+
+class Requests:
+    """The requests table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ask(self, verb: Verb, job_ids: Sequence[int], at: float) -> Sequence[int]:
+        """Write down what is asked, in one transaction; returns the requests' ids."""
+        with self._database.transaction() as connection:
+            return [
+                connection.execute(
+                    "INSERT INTO requests (verb, job_id, asked_at) VALUES (?, ?, ?)", (verb, job_id, at)
+                ).lastrowid
+                or 0
+                for job_id in job_ids
+            ]
+
+    def open(self) -> Sequence[VerbRequest]:
+        """What was asked and not applied yet, in order."""
+        query = "SELECT id, verb, job_id, outcome FROM requests WHERE applied_at IS NULL ORDER BY id"
+        with self._database.reading() as connection:
+            return [VerbRequest(id_, Verb(verb), job, outcome) for id_, verb, job, outcome in connection.execute(query)]
+
+    def applied(self, request: VerbRequest, outcome: str, at: float) -> None:
+        """Commit what came of a request, in the transaction that is open."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE requests SET applied_at = ?, outcome = ? WHERE id = ?", (at, outcome, request.id)
+            )
+
+    def outcomes(self, ids: Sequence[int]) -> Sequence[str | None]:
+        """What came of each request so far."""
+        query = "SELECT outcome FROM requests WHERE id = ?"
+        with self._database.reading() as connection:
+            return [connection.execute(query, (id_,)).fetchone()[0] for id_ in ids]

@@ -1,0 +1,146 @@
+"""The tables of the state file, as numbered migrations; a migration that was released is never edited.
+
+Paths are BLOBs, for names on disk need not be text. Times are Unix seconds unless they say otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_FOUNDATION = """
+CREATE TABLE contacts (              -- first contact with a root: once per identity of its disk
+    folder TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    begun_at REAL NOT NULL,
+    completed_at REAL,
+    PRIMARY KEY (folder, identity)
+) STRICT;
+
+CREATE TABLE sources (               -- owned by the scanner
+    id INTEGER PRIMARY KEY,
+    folder TEXT NOT NULL,
+    directory BLOB NOT NULL,         -- relative to the folder, empty for the folder itself
+    name BLOB NOT NULL CHECK (length(name) > 0),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    boot_id TEXT NOT NULL,           -- looks count only within one boot
+    look_since REAL NOT NULL,        -- s of CLOCK_BOOTTIME
+    looks INTEGER NOT NULL CHECK (looks >= 1),
+    settled INTEGER NOT NULL CHECK (settled IN (0, 1)),
+    present INTEGER NOT NULL CHECK (present IN (0, 1)),
+    existing INTEGER NOT NULL CHECK (existing IN (0, 1)),
+    ignored INTEGER NOT NULL CHECK (ignored IN (0, 1)),
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    UNIQUE (folder, directory, name)
+) STRICT;
+CREATE INDEX sources_unsettled ON sources (folder) WHERE present = 1 AND settled = 0;
+
+CREATE TABLE jobs (                  -- owned by the pipeline
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    state TEXT NOT NULL CHECK (state IN ('found', 'held', 'uploading', 'closing', 'uploaded', 'transcribing',
+                                         'ready', 'failed', 'gone', 'dismissed')),
+    folder TEXT NOT NULL,
+    request TEXT NOT NULL CHECK (json_valid(request)),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    redo INTEGER NOT NULL,
+    sha256 TEXT CHECK (length(sha256) = 64),
+    media_seconds REAL,
+    file_id TEXT,
+    service TEXT,
+    key_fingerprint TEXT,
+    labels TEXT CHECK (json_valid(labels)),
+    session_id TEXT,
+    closing_at REAL,
+    uploaded_at REAL,
+    ready_at REAL,
+    due_at REAL NOT NULL,
+    failures INTEGER NOT NULL,
+    unanswered REAL NOT NULL,
+    reason TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    held_for TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    version INTEGER NOT NULL,
+    CHECK (state NOT IN ('uploading', 'closing', 'uploaded', 'transcribing', 'ready') OR file_id IS NOT NULL),
+    CHECK (state NOT IN ('closing', 'uploaded', 'transcribing', 'ready') OR sha256 IS NOT NULL),
+    CHECK (state NOT IN ('transcribing', 'ready') OR session_id IS NOT NULL)
+) STRICT;
+CREATE INDEX jobs_waiting ON jobs (state, folder, due_at) WHERE state NOT IN ('ready', 'dismissed');
+CREATE INDEX jobs_by_size ON jobs (size);
+CREATE UNIQUE INDEX jobs_pay_once ON jobs (sha256, request, redo)
+    WHERE state IN ('closing', 'uploaded', 'transcribing', 'ready');
+
+CREATE TABLE deliveries (            -- owned by the delivery room
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL REFERENCES jobs (id),
+    source_id INTEGER NOT NULL REFERENCES sources (id),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dropped')),
+    due_at REAL NOT NULL,
+    failures INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    UNIQUE (job_id, source_id)
+) STRICT;
+CREATE INDEX deliveries_by_source ON deliveries (source_id);
+CREATE INDEX deliveries_pending ON deliveries (due_at) WHERE state = 'pending';
+
+CREATE TABLE sidecars (              -- a file that we wrote, or are about to: its hash is committed before its rename
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL REFERENCES deliveries (id),
+    folder TEXT NOT NULL,
+    path BLOB NOT NULL,
+    output TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    written_at REAL,
+    UNIQUE (folder, path),
+    UNIQUE (delivery_id, output)
+) STRICT;
+
+CREATE TABLE results (               -- the service's answer as it came, zlib
+    job_id INTEGER PRIMARY KEY REFERENCES jobs (id),
+    body BLOB NOT NULL,
+    stored_at REAL NOT NULL
+) STRICT;
+
+CREATE TABLE ledger (                -- one row a payment, no file name, outlives the job
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL,
+    day TEXT NOT NULL,               -- local calendar day, ISO 8601
+    folder TEXT NOT NULL,
+    media_seconds REAL,
+    failed INTEGER NOT NULL CHECK (failed IN (0, 1)),
+    paid_at REAL NOT NULL
+) STRICT;
+CREATE INDEX ledger_by_job ON ledger (job_id);
+
+CREATE TABLE requests (              -- what verbs ask of the daemon
+    id INTEGER PRIMARY KEY,
+    verb TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
+    asked_at REAL NOT NULL,
+    applied_at REAL,
+    outcome TEXT
+) STRICT;
+CREATE INDEX requests_open ON requests (id) WHERE applied_at IS NULL;
+
+CREATE TABLE history (               -- a row for every save of a job or a delivery
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    job_id INTEGER,
+    source_id INTEGER,
+    event TEXT NOT NULL,
+    state TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX history_by_job ON history (job_id);
+CREATE INDEX history_by_source ON history (source_id);
+"""
+
+MIGRATIONS: Final = (_FOUNDATION,)  # number n is MIGRATIONS[n - 1]

@@ -1,0 +1,146 @@
+"""The sources table: what the scanner saw, and what follows from it for jobs, in one transaction a directory."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from scriptixd.jobs.events import Resettled, SourceBack, SourceChanged, SourceGone
+from scriptixd.jobs.job import Job, State
+from scriptixd.jobs.source import Admission, Sighting, Source
+from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.jobs import Jobs
+from scriptixd.jobs.store.rows import SOURCE_COLUMNS, source_from, split
+
+_UNSENT = (State.FOUND, State.HELD, State.UPLOADING)
+_MISSING = """UPDATE sources SET present = 0, settled = 0, updated_at = ?
+    WHERE folder = ? AND directory = ? AND name = ?"""
+_SEEN = """INSERT INTO sources (folder, directory, name, size, mtime_ns, inode, boot_id, look_since, looks,
+        settled, existing, ignored, present, created_at, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
+    ON CONFLICT (folder, directory, name) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,
+        inode = excluded.inode, boot_id = excluded.boot_id, look_since = excluded.look_since,
+        looks = excluded.looks, settled = excluded.settled, existing = excluded.existing,
+        ignored = excluded.ignored, present = 1, updated_at = excluded.updated_at"""
+
+
+class Sources:
+    """The scanner's book, and the way from a path to its row."""
+
+    def __init__(self, database: Database, jobs: Jobs) -> None:
+        self._database = database
+        self._jobs = jobs
+
+    def get(self, source_id: int) -> Source | None:
+        return self._one("sources.id = ?", (source_id,))
+
+    def at(self, folder: str, path: str) -> Source | None:
+        """The source at a path below a folder, present or not."""
+        return self._one("folder = ? AND directory = ? AND name = ?", (folder, *split(path)))
+
+    def in_directory(self, folder: str, directory: str) -> Mapping[str, Source]:
+        """Every source that was ever seen in a directory, by name."""
+        rows = self._many("folder = ? AND directory = ?", (folder, os.fsencode(directory)))
+        return {source.name: source for source in rows}
+
+    def directories(self, folder: str) -> Sequence[str]:
+        """The directories in which sources are present."""
+        query = "SELECT DISTINCT directory FROM sources WHERE folder = ? AND present = 1 ORDER BY directory"
+        with self._database.reading() as connection:
+            return [os.fsdecode(directory) for (directory,) in connection.execute(query, (folder,))]
+
+    def unsettled(self, folder: str) -> Sequence[Source]:
+        """The sources that are present and may still be growing."""
+        return self._many("folder = ? AND present = 1 AND settled = 0", (folder,))
+
+    def begin_contact(self, folder: str, identity: str, at: float) -> bool:
+        """Whether the first contact with this disk is still going on; begins it when it was never seen."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO contacts (folder, identity, begun_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (folder, identity, at),
+            )
+            (completed,) = connection.execute(
+                "SELECT completed_at FROM contacts WHERE folder = ? AND identity = ?", (folder, identity)
+            ).fetchone()
+        return completed is None
+
+    def complete_contact(self, folder: str, identity: str, at: float) -> None:
+        """One pass over the whole root is done: what appears from now on is new."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE contacts SET completed_at = ? WHERE folder = ? AND identity = ? AND completed_at IS NULL",
+                (at, folder, identity),
+            )
+
+    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
+        """What one listing changed, with everything that follows for jobs."""
+        with self._database.transaction() as connection:
+            for sighting in sightings:
+                self._record(connection, folder, directory, sighting, at)
+
+    def _record(
+        self, connection: sqlite3.Connection, folder: str, directory: str, sighting: Sighting, at: float
+    ) -> None:
+        place = (folder, os.fsencode(directory), os.fsencode(sighting.name))
+        if sighting.stat is None or sighting.look is None:
+            connection.execute(_MISSING, (at, *place))
+        else:
+            stat, look, admission = sighting.stat, sighting.look, sighting.admission
+            ignored = admission is not None and admission.ignored
+            looked = (stat.size, stat.mtime_ns, stat.inode, look.boot_id, look.since, look.looks)
+            connection.execute(_SEEN, (*place, *looked, admission is not None, sighting.existing, ignored, at, at))
+        source = self._one("folder = ? AND directory = ? AND name = ?", place)
+        if source is None:
+            return
+        if sighting.stat is None:
+            self._gone(source, at)
+        elif sighting.admission is not None:
+            self._settled(source, sighting.admission, at)
+
+    def _gone(self, source: Source, at: float) -> None:
+        """A job that was not sent yet has lost its file, unless another source has the same content."""
+        job = self._jobs.newest_of(source.id)
+        if job is None:
+            return
+        elsewhere = any(other.present for other in self._jobs.sources(job.id))
+        if job.state in _UNSENT and not elsewhere:
+            self._jobs.apply(job, SourceGone(f"{source.path} is not there any more"), at)
+        else:
+            self._jobs.remember(job.id, source.id, "Missing", job.state, f"{source.path} is not there any more", at)
+
+    def _settled(self, source: Source, admission: Admission, at: float) -> None:
+        """The content of a path is complete: it is a new job, or what an earlier one was waiting for."""
+        job = self._jobs.newest_of(source.id)
+        if job is None:
+            if not admission.ignored:
+                self._jobs.create(source, admission.request, admission.held_for, 0, at)
+        elif job.state is State.GONE:
+            self._jobs.apply(job, SourceBack(source.stat), at)
+        elif source.stat.same_content(job.stat):
+            return
+        elif job.state in _UNSENT and self._is_alone(job, source):
+            self._resettle(job, source, at)
+        else:
+            self._jobs.create(source, admission.request, "", 0, at)
+
+    def _resettle(self, job: Job, source: Source, at: float) -> None:
+        if job.state is State.UPLOADING:
+            changed = self._jobs.apply(job, SourceChanged(f"{source.path} has changed since its upload began"), at)
+            job = changed or job
+        self._jobs.apply(job, Resettled(source.stat), at)
+
+    def _is_alone(self, job: Job, source: Source) -> bool:
+        """Whether no other path needs the job for the content that it was found with."""
+        return all(other.id == source.id for other in self._jobs.sources(job.id))
+
+    def _one(self, where: str, values: tuple[object, ...]) -> Source | None:
+        with self._database.reading() as connection:
+            row = connection.execute(f"SELECT {SOURCE_COLUMNS} FROM sources WHERE {where}", values).fetchone()
+        return source_from(row) if row else None
+
+    def _many(self, where: str, values: tuple[object, ...]) -> Sequence[Source]:
+        query = f"SELECT {SOURCE_COLUMNS} FROM sources WHERE {where} ORDER BY id"
+        with self._database.reading() as connection:
+            return [source_from(row) for row in connection.execute(query, values)]

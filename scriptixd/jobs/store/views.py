@@ -1,0 +1,177 @@
+"""What people ask of the state file: every source with its story, and the sums that `status` shows. Reads only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from scriptixd.jobs.job import ACTIVE, DeliveryState, Request, State
+from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.rows import join, split
+
+SETTLING: Final = "settling"  # seen, and perhaps still being written
+IGNORED: Final = "ignored"  # was there before, and `existing: ignore`
+MISSING: Final = "missing"  # its job is done, or it never had one, and it is not there any more
+DELIVERING: Final = "delivering"  # the result is here, the sidecars are not yet
+DONE: Final = "done"
+
+STATES: Final = (SETTLING, IGNORED, MISSING, *(str(s) for s in State if s is not State.READY), DELIVERING, DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """One source, what is going on with it, and why. Times are Unix seconds."""
+
+    source_id: int
+    job_id: int | None
+    folder: str
+    path: str
+    state: str  # one of STATES
+    present: bool
+    size: int
+    language: str | None
+    document_type: str | None
+    sha256: str | None
+    file_id: str | None
+    session_id: str | None
+    media_seconds: float | None
+    attempts: int
+    due_at: float | None
+    reason: str
+    hint: str
+    paid: bool
+    redo: int
+    sidecars: tuple[str, ...]
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One line of a story."""
+
+    at: float
+    event: str
+    state: str
+    detail: str
+
+
+# The one place that says what a source's state is called.
+_STATE = f"""CASE
+    WHEN sources.present = 1 AND sources.settled = 0 THEN '{SETTLING}'
+    WHEN jobs.id IS NULL AND sources.present = 0 THEN '{MISSING}'
+    WHEN jobs.id IS NULL THEN '{IGNORED}'
+    WHEN jobs.state != '{State.READY}' THEN jobs.state
+    WHEN deliveries.state = '{DeliveryState.DELIVERED}' THEN '{DONE}'
+    WHEN sources.present = 0 THEN '{MISSING}'
+    ELSE '{DELIVERING}' END"""
+
+_NEWEST = "(SELECT max(id) FROM deliveries WHERE source_id = sources.id AND state != 'dropped')"
+
+_VIEW = f"""SELECT sources.id AS source_id, jobs.id AS job_id, deliveries.id AS delivery_id, sources.folder,
+        sources.directory, sources.name, {_STATE} AS state, sources.present, sources.size, jobs.request, jobs.sha256,
+        jobs.file_id, jobs.session_id, jobs.media_seconds, jobs.redo,
+        iif(jobs.state = 'ready', deliveries.failures, jobs.failures) AS attempts,
+        iif(jobs.state = 'ready', deliveries.due_at, jobs.due_at) AS due_at,
+        iif(jobs.state = 'ready', deliveries.reason, jobs.reason) AS reason,
+        iif(jobs.state = 'ready', deliveries.hint, jobs.hint) AS hint,
+        EXISTS (SELECT 1 FROM ledger WHERE ledger.job_id = jobs.id) AS paid, sources.created_at,
+        max(sources.updated_at, coalesce(jobs.updated_at, 0), coalesce(deliveries.updated_at, 0)) AS updated_at
+    FROM sources LEFT JOIN deliveries ON deliveries.id = {_NEWEST} LEFT JOIN jobs ON jobs.id = deliveries.job_id"""
+_BY_PATH = "ORDER BY sources.folder, sources.directory, sources.name"
+
+
+class Views:
+    """Questions to the state file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sources(self, folder: str | None = None, state: str | None = None) -> Sequence[SourceView]:
+        """Every source, by folder and path; of one folder or state only, if named."""
+        where = f"(:folder IS NULL OR sources.folder = :folder) AND (:state IS NULL OR {_STATE} = :state)"
+        return self._views(where, {"folder": folder, "state": state})
+
+    def source(self, folder: str, path: str) -> SourceView | None:
+        """The source at a path below a folder."""
+        directory, name = split(path)
+        where = "sources.folder = :folder AND sources.directory = :directory AND sources.name = :name"
+        found = self._views(where, {"folder": folder, "directory": directory, "name": name})
+        return found[0] if found else None
+
+    def named(self, name: str) -> Sequence[SourceView]:
+        """Every source with this bare file name."""
+        return self._views("sources.name = :name", {"name": os.fsencode(name)})
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many sources are in each state, by folder and state."""
+        sums: dict[tuple[str, str], int] = {}
+        query = f"""SELECT sources.folder, {_STATE}, count(*) FROM sources
+            LEFT JOIN deliveries ON deliveries.id = {_NEWEST} LEFT JOIN jobs ON jobs.id = deliveries.job_id
+            GROUP BY 1, 2"""
+        with self._database.reading() as connection:
+            for folder, state, count in connection.execute(query):
+                sums[folder, state] = count
+        return sums
+
+    def active(self) -> int:
+        """How much is neither done nor waiting for a person: settling, active, or to be delivered beside a source."""
+        counts = self.counts()
+        over = {DONE, IGNORED, MISSING, State.HELD, State.FAILED, State.GONE, State.DISMISSED}
+        return sum(count for (_, state), count in counts.items() if state not in over)
+
+    def story(self, view: SourceView) -> Sequence[Chapter]:
+        """Everything that happened to a source and to the jobs that it had, oldest first."""
+        query = """SELECT at, event, state, detail FROM history WHERE source_id = ? OR (source_id IS NULL AND job_id IN
+            (SELECT job_id FROM deliveries WHERE source_id = ?)) ORDER BY id"""
+        with self._database.reading() as connection:
+            return [Chapter(*row) for row in connection.execute(query, (view.source_id, view.source_id))]
+
+    def paid(self, since: float) -> tuple[int, float]:
+        """Uploads that were completed since then: how many, and their known media seconds."""
+        query = "SELECT count(*), coalesce(sum(media_seconds), 0) FROM ledger WHERE paid_at >= ?"
+        with self._database.reading() as connection:
+            count, seconds = connection.execute(query, (since,)).fetchone()
+        return int(count), float(seconds)
+
+    def _views(self, where: str, values: Mapping[str, object]) -> Sequence[SourceView]:
+        with self._database.reading() as connection:
+            cursor = connection.cursor()
+            cursor.row_factory = sqlite3.Row
+            rows = cursor.execute(f"{_VIEW} WHERE {where} {_BY_PATH}", values).fetchall()
+            return [_view(connection, row) for row in rows]
+
+
+def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
+    request = Request.from_key(row["request"]) if row["request"] else None
+    waits = row["state"] in {*ACTIVE, DELIVERING}
+    sidecars = connection.execute(
+        "SELECT path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL ORDER BY id", (row["delivery_id"],)
+    )
+    return SourceView(
+        source_id=row["source_id"],
+        job_id=row["job_id"],
+        folder=row["folder"],
+        path=join(os.fsdecode(row["directory"]), os.fsdecode(row["name"])),
+        state=row["state"],
+        present=bool(row["present"]),
+        size=row["size"],
+        language=request.language if request else None,
+        document_type=request.document_type.value if request else None,
+        sha256=row["sha256"],
+        file_id=row["file_id"],
+        session_id=row["session_id"],
+        media_seconds=row["media_seconds"],
+        attempts=row["attempts"] or 0,
+        due_at=(row["due_at"] or None) if waits else None,
+        reason=row["reason"] or "",
+        hint=row["hint"] or "",
+        paid=bool(row["paid"]),
+        redo=row["redo"] or 0,
+        sidecars=tuple(os.fsdecode(path) for (path,) in sidecars),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
