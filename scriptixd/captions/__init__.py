@@ -1,1 +1,25 @@
-""""""
+"""Captions: a result's words → cues → formats. Pure: bytes and records in, records and text out.
+
+Must never touch a file, the network or the clock, and imports nothing but the standard library and errors.
+"""
+
+from scriptixd.captions.cue import Cue, cues
+from scriptixd.captions.formats import FORMATS, Format, srt
+from scriptixd.captions.layout import NETFLIX, Layout
+from scriptixd.captions.result import Units, read_result
+from scriptixd.captions.transcript import Transcript, Utterance, Word
+
+__all__ = [
+    "FORMATS",
+    "NETFLIX",
+    "Cue",
+    "Format",
+    "Layout",
+    "Transcript",
+    "Units",
+    "Utterance",
+    "Word",
+    "cues",
+    "read_result",
+    "srt",
+]

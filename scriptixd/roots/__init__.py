@@ -1,1 +1,1 @@
-""""""
+"""Reaching a folder's files: one contract, and the disks that keep it."""

@@ -1,0 +1,234 @@
+"""Puts sidecars beside their source: one file a step, its name and hash committed before it is written.
+
+Never writes over a file that is not known to be ours and untouched; a result that cannot be written
+waits for as long as it takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from scriptixd.captions import Units
+from scriptixd.delivery.names import candidates, in_order, last_resort
+from scriptixd.delivery.sidecar import render
+from scriptixd.errors import NameTaken, SourceMissing, StateTrouble, Stopped, Trouble
+from scriptixd.jobs import pacing
+from scriptixd.jobs.clock import Now
+from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted
+from scriptixd.jobs.job import Delivery, Job, Sidecar, Terms
+from scriptixd.jobs.source import Source
+from scriptixd.jobs.store import Store
+from scriptixd.roots.paths import shown
+from scriptixd.roots.root import Root
+
+LOG = logging.getLogger("scriptixd.delivery")
+
+IDLE = 3600.0  # s: whoever makes work wakes us
+BLOCK = 1024 * 1024  # bytes read at a time of a sidecar that lies there
+
+
+class Folders(Protocol):
+    """What today's configuration says, and the way to a folder's files."""
+
+    def names(self) -> Collection[str]:
+        """The configured folders."""
+
+    def root(self, folder: str) -> Root | None: ...
+
+    def terms(self, folder: str, path: str) -> Terms: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A name for a sidecar; `replaces` is the hash of our own untouched file that has it now."""
+
+    path: str
+    replaces: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One delivery with all that it is about."""
+
+    delivery: Delivery
+    job: Job
+    source: Source
+    root: Root
+
+
+class DeliveryRoom:
+    """The loop that delivers, and the probe that the pipeline makes before anything is paid."""
+
+    def __init__(
+        self,
+        store: Store,
+        folders: Folders,
+        units: Units,
+        chance: Callable[[], float],
+        beat: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._folders = folders
+        self._units = units
+        self._chance = chance
+        self._beat = beat
+        self._swept: set[tuple[str, str]] = set()
+
+    def run_once(self, now: Now) -> float:
+        """One step of one delivery; returns when the next one is wanted, in seconds of CLOCK_BOOTTIME."""
+        delivery = self._store.deliveries.due(now.wall, self._folders.names(), ())
+        if delivery is None:
+            due = self._store.deliveries.next_due(now.wall)
+            return now.boot + (IDLE if due is None else min(IDLE, due - now.wall))
+        self._beat()
+        try:
+            event = self._step(delivery, now)
+        except Stopped:
+            return now.boot
+        except StateTrouble:
+            raise
+        except Trouble as trouble:
+            event = self._postponed(delivery, trouble, now)
+        if event is not None:
+            self._store.deliveries.apply(delivery, event, now.wall)
+        return now.boot
+
+    def probe(self, source: Source, outputs: tuple[str, ...]) -> None:
+        """Show that the sidecars could be written beside the source. TargetTrouble or NameTaken if not."""
+        root = self._root(source)
+        names = self._names_in(root, source)
+        for output in outputs:
+            if self._free(root, source, output, names) is None:
+                first, second = candidates(source.path, output)
+                raise NameTaken(
+                    f"{shown(source.path)} would get {shown(first)} or {shown(second)}, and both are somebody else's",
+                    "move one of them away, then: scriptixd retry",
+                )
+        root.probe(source.directory)
+
+    def _step(self, delivery: Delivery, now: Now) -> DeliveryEvent | None:
+        order = self._order(delivery)
+        if order is None:
+            return Unwanted("its source has other content by now")
+        terms = self._folders.terms(order.source.folder, order.source.path)
+        written = {sidecar.output: sidecar for sidecar in self._store.deliveries.sidecars(delivery.id)}
+        for output in in_order(terms.outputs):
+            sidecar = written.get(output)
+            if sidecar is not None and sidecar.written_at is not None:
+                continue
+            data = render(output, self._reply(order), order.job, order.source, self._units)
+            if data is None:
+                continue
+            self._write(order, output, data, sidecar, now)
+            return None
+        made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
+        LOG.info("%s: wrote %s", shown(order.source.path), ", ".join(shown(name) for name in made))
+        return Delivered()
+
+    def _write(self, order: Order, output: str, data: bytes, intended: Sidecar | None, now: Now) -> None:
+        self._sweep(order)
+        digest = hashlib.sha256(data).hexdigest()
+        if intended is not None:
+            lies_there = _digest(order.root, intended.path)
+            if lies_there == intended.sha256:  # written, and the end of it was not recorded
+                self._store.deliveries.written(intended, now.wall)
+                return
+        place = self._place(order, output)
+        sidecar = self._store.deliveries.intend(order.delivery, order.source.folder, place.path, output, digest)
+        try:
+            order.root.write(place.path, data, place.replaces)
+        except NameTaken:
+            self._store.deliveries.release(sidecar)  # somebody was quicker: the name is decided anew
+            raise
+        self._store.deliveries.written(sidecar, now.wall)
+
+    def _place(self, order: Order, output: str) -> Place:
+        """The best name that is free, or ours to replace; after paying there is a third one."""
+        names = self._names_in(order.root, order.source)
+        free = self._free(order.root, order.source, output, names)
+        if free is not None:
+            return free
+        third = self._usable(order.root, order.source, last_resort(order.source.path, output), names)
+        if third is not None:
+            return third
+        raise NameTaken(
+            f"every name for the {output} of {shown(order.source.path)} is somebody else's",
+            f"move one of the files away; the transcript is kept until then ({shown(order.source.name)}.*{output})",
+        )
+
+    def _free(self, root: Root, source: Source, output: str, names: Collection[str]) -> Place | None:
+        for path in candidates(source.path, output):
+            place = self._usable(root, source, path, names)
+            if place is not None:
+                return place
+        return None
+
+    def _usable(self, root: Root, source: Source, path: str, names: Collection[str]) -> Place | None:
+        """A name is ours if nobody has it, or if it is this source's own sidecar as we wrote it."""
+        ours = self._store.deliveries.sidecar_at(source.folder, path)
+        delivery = self._store.deliveries.get(ours.delivery_id) if ours else None
+        of_this_source = delivery is not None and delivery.source_id == source.id
+        lies_there = path.rpartition("/")[2] in names
+        if not lies_there:
+            return Place(path, None) if ours is None or of_this_source else None
+        if ours is not None and of_this_source and _digest(root, path) == ours.sha256:
+            return Place(path, ours.sha256)
+        return None
+
+    def _names_in(self, root: Root, source: Source) -> Collection[str]:
+        return {entry.name for entry in root.listing(source.directory)}
+
+    def _order(self, delivery: Delivery) -> Order | None:
+        """What a delivery is about; None if its source's content is another job's by now."""
+        job, source = self._store.jobs.get(delivery.job_id), self._store.sources.get(delivery.source_id)
+        if job is None or source is None:
+            return None
+        newest = self._store.jobs.newest_of(source.id)
+        if newest is None or newest.id != job.id:
+            return None
+        return Order(delivery, job, source, self._root(source))
+
+    def _reply(self, order: Order) -> bytes:
+        reply = self._store.jobs.result(order.job.id)
+        if reply is None:
+            raise AssertionError(f"job {order.job.id} is ready and has no result")
+        return reply
+
+    def _root(self, source: Source) -> Root:
+        root = self._folders.root(source.folder)
+        if root is None:
+            raise Stopped(source.folder)  # the folder was taken out of the configuration a moment ago
+        return root
+
+    def _sweep(self, order: Order) -> None:
+        """What a crash left of our temporaries in this directory, once in a run."""
+        where = (order.source.folder, order.source.directory)
+        if where not in self._swept:
+            self._swept.add(where)
+            order.root.sweep(order.source.directory)
+
+    def _postponed(self, delivery: Delivery, trouble: Trouble, now: Now) -> Postponed:
+        """A paid result is never given up: it waits, and says why."""
+        if isinstance(trouble, SourceMissing):
+            return Postponed(now.wall + pacing.BACKOFF_CAP, trouble.what, trouble.hint, failed=False)
+        if delivery.failures == 0:
+            LOG.warning("a transcript waits to be written: %s", trouble)
+        wait = pacing.backoff(delivery.failures, trouble.retry_after, self._chance())
+        return Postponed(now.wall + wait, trouble.what, trouble.hint)
+
+
+def _digest(root: Root, path: str) -> str | None:
+    """SHA-256 of what lies at a path, None if nothing does."""
+    digest, offset = hashlib.sha256(), 0
+    try:
+        with root.open(path) as reader:
+            while block := reader.read(offset, BLOCK):
+                digest.update(block)
+                offset += len(block)
+    except SourceMissing:
+        return None
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""Live figures: what moves too often for the state file. Written beside it at most once a second, replaced whole.
+
+No facts: nobody decides anything by them, and a reader who finds none says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+STALE = 5.0  # s after which the writer must be gone: it writes every second
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFolder:
+    """One folder as its scanner sees it."""
+
+    name: str
+    mode: str  # "events" or "poll"; empty while the disk was never reached
+    why: str
+    offline: str  # a sentence; empty while the disk is there
+    last_scan: float | None  # Unix seconds
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveUpload:
+    """One upload on its way."""
+
+    job_id: int
+    offset: int
+    size: int
+    bytes_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class LivePause:
+    """Something that holds up more than one job."""
+
+    what: str  # account, quota, away, folder
+    sentence: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The daemon at one moment."""
+
+    pid: int
+    version: str
+    started_at: float
+    written_at: float
+    folders: tuple[LiveFolder, ...] = ()
+    uploads: tuple[LiveUpload, ...] = ()
+    pauses: tuple[LivePause, ...] = ()
+    requests_last_minute: int = 0
+    requests_per_minute: int = 0
+
+
+def live_path(state: Path) -> Path:
+    return state.with_name(state.name + ".live.json")
+
+
+def write_live(path: Path, live: Live) -> None:
+    """Replace the file; needs no fsync, for a lost one is made anew a second later. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o640)
+            json.dump(asdict(live), file)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def read_live(path: Path, now: float) -> Live | None:
+    """The figures of a daemon that is running now, or None."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        live = Live(
+            **{
+                **found,
+                "folders": tuple(LiveFolder(**{**one, "problems": tuple(one["problems"])}) for one in found["folders"]),
+                "uploads": tuple(LiveUpload(**one) for one in found["uploads"]),
+                "pauses": tuple(LivePause(**one) for one in found["pauses"]),
+            }
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # another version's, half of none, or none at all
+    return live if 0 <= now - live.written_at + 1.0 <= STALE + 1.0 else None

@@ -1,0 +1,55 @@
+"""One line an occurrence: priorities for the journal, plain with times on a terminal. Never a secret, never a raw name."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+# sd-daemon(3): a line that begins with <N> has that priority in the journal.
+_PRIORITIES: Final[Mapping[int, str]] = {
+    logging.CRITICAL: "<2>",
+    logging.ERROR: "<3>",
+    logging.WARNING: "<4>",
+    logging.INFO: "<6>",
+    logging.DEBUG: "<7>",
+}
+# At INFO these tell of single requests and events of the disk; what matters of them is told by us.
+_CHATTY: Final = ("urllib3", "watchdog", "requests", "tusclient")
+
+
+def start(environment: Mapping[str, str], *, verbose: bool = False) -> None:
+    """Send the log to standard error, as the journal or a person wants it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Journal() if "JOURNAL_STREAM" in environment else _Terminal())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def printable(text: str) -> str:
+    """A line as a terminal or a journal can show it: no control characters, nothing that cannot be encoded."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in whole)
+
+
+class _Terminal(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        return "\n".join([f"{time} {level}{printable(record.getMessage())}", *_trace(self, record)])
+
+
+class _Journal(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        priority = _PRIORITIES.get(record.levelno, "<6>")
+        return "\n".join(priority + line for line in [printable(record.getMessage()), *_trace(self, record)])
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:
+    """The traceback of a bug of ours, line by line."""
+    return formatter.formatException(record.exc_info).splitlines() if record.exc_info else []

@@ -1,0 +1,43 @@
+"""What the daemon tells systemd: READY, STATUS, WATCHDOG, STOPPING (sd_notify(3)). Silent where nobody listens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sdnotify import SystemdNotifier
+
+
+class Systemd:
+    """The notification socket, as the environment names it."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._notifier = SystemdNotifier()
+        self.watchdog_interval = _watchdog_interval(environment)
+
+    def ready(self, status: str) -> None:
+        self._tell("READY=1", f"STATUS={status}")
+
+    def status(self, status: str) -> None:
+        self._tell(f"STATUS={status}")
+
+    def alive(self) -> None:
+        self._tell("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._tell("STOPPING=1", "STATUS=stopping")
+
+    def close(self) -> None:
+        socket = getattr(self._notifier, "socket", None)
+        if socket is not None:
+            socket.close()
+
+    def _tell(self, *lines: str) -> None:
+        self._notifier.notify("\n".join(line.replace("\n", " ") for line in lines))
+
+
+def _watchdog_interval(environment: Mapping[str, str]) -> float | None:
+    """Seconds between two signs of life: half of what systemd waits, as sd_watchdog_enabled(3) asks."""
+    try:
+        return int(environment["WATCHDOG_USEC"]) / 2_000_000
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,39 @@
+"""Paths relative to a root: taken apart, put together, shown to people.
+
+Pure: never touches a disk. A path that leaves its root is our own bug and raises ValueError.
+"""
+
+from __future__ import annotations
+
+
+def components(path: str) -> tuple[str, ...]:
+    """The names that lead from the root to a path; none for "", the root itself."""
+    if not path:
+        return ()
+    names = tuple(path.split("/"))
+    if any(name in {"", ".", ".."} or "\0" in name for name in names):
+        raise ValueError(f"not a path below a root: {path!r}")
+    return names
+
+
+def parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def name_of(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def joined(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name
+
+
+def is_within(path: str, directory: str) -> bool:
+    """Whether a path is the directory, or lies anywhere below it."""
+    return not directory or path == directory or path.startswith(directory + "/")
+
+
+def shown(path: str) -> str:
+    """A path as a sentence can hold it: printable, and nothing that a text cannot encode."""
+    encoded = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in encoded)
