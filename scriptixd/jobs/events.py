@@ -363,3 +363,14 @@ def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
             return replace(delivery, state=target, due_at=0.0, failures=0, reason="", hint="")
         case _:
             assert_never(event)
+
+
+def detail_of(event: Event | DeliveryEvent) -> str:
+    """What history keeps of an event: its sentence, never a result."""
+    if isinstance(event, Postponed | Rejected) and event.hint:
+        return f"{event.reason} ({event.hint})"
+    for name in ("reason", "status", "session_id", "sha256", "file_id"):
+        value = getattr(event, name, None)
+        if value:
+            return str(value)
+    return ""

@@ -1,4 +1,7 @@
-"""One line an occurrence: priorities for the journal, plain with times on a terminal. Never a secret, never a raw name."""
+"""One line an occurrence, with a priority for the journal, plain with a time on a terminal.
+
+Never a secret, never a name from disk as it came.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class Database:
         self._connection = connection
         self._lock = lock
         self._turn = threading.RLock()
+        self.on_commit: Callable[[], None] = lambda: None  # there may be work for somebody
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -52,6 +53,7 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+        self.on_commit()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

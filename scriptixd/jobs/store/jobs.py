@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from scriptixd.jobs.events import Closing, Event, Postponed, Rejected, ResultReady, UploadFinished, advance
+from scriptixd.jobs.events import Closing, Event, Rejected, ResultReady, UploadFinished, advance, detail_of
 from scriptixd.jobs.job import ACTIVE, Job, Request, State
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.database import Database
@@ -63,7 +63,7 @@ class Jobs:
             after = replace(advance(current, event, at), version=current.version + 1)
             _put(connection, after)
             _settle_accounts(connection, after, event, at)
-            self.remember(after.id, None, type(event).__name__, after.state, _detail(event), at)
+            self.remember(after.id, None, type(event).__name__, after.state, detail_of(event), at)
         return after
 
     def create(self, source: Source, request: Request, held_for: str, redo: int, at: float) -> Job:
@@ -233,14 +233,3 @@ def _settle_accounts(connection: sqlite3.Connection, job: Job, event: Event, at:
             connection.execute(f"UPDATE ledger SET failed = 1 WHERE {_LAST_PAID}", (job.id,))
         case _:
             pass
-
-
-def _detail(event: Event) -> str:
-    """What history keeps of an event: its sentence, never a result."""
-    if isinstance(event, Postponed | Rejected) and event.hint:
-        return f"{event.reason} ({event.hint})"
-    for name in ("reason", "status", "session_id", "sha256", "file_id"):
-        value = getattr(event, name, None)
-        if value:
-            return str(value)
-    return ""

@@ -13,6 +13,7 @@ CREATE TABLE contacts (              -- first contact with a root: once per iden
     identity TEXT NOT NULL,
     begun_at REAL NOT NULL,
     completed_at REAL,
+    met_at REAL,                     -- when it became the folder's disk for the last time
     PRIMARY KEY (folder, identity)
 ) STRICT;
 

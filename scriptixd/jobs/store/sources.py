@@ -67,12 +67,21 @@ class Sources:
         return completed is None
 
     def complete_contact(self, folder: str, identity: str, at: float) -> None:
-        """One pass over the whole root is done: what appears from now on is new."""
+        """One pass over the whole root is done: what appears from now on is new, and this is the folder's disk."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE contacts SET completed_at = ? WHERE folder = ? AND identity = ? AND completed_at IS NULL",
-                (at, folder, identity),
+                """UPDATE contacts SET completed_at = coalesce(completed_at, ?), met_at = ?
+                WHERE folder = ? AND identity = ?""",
+                (at, at, folder, identity),
             )
+
+    def last_disk(self, folder: str) -> str | None:
+        """The identity of the disk that was the folder's at the end of the last complete pass."""
+        query = """SELECT identity FROM contacts WHERE folder = ? AND met_at IS NOT NULL
+            ORDER BY met_at DESC, begun_at DESC LIMIT 1"""
+        with self._database.reading() as connection:
+            row = connection.execute(query, (folder,)).fetchone()
+        return str(row[0]) if row else None
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
         """What one listing changed, with everything that follows for jobs."""

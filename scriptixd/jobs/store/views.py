@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -117,11 +117,11 @@ class Views:
                 sums[folder, state] = count
         return sums
 
-    def active(self) -> int:
-        """How much is neither done nor waiting for a person: settling, active, or to be delivered beside a source."""
-        counts = self.counts()
+    def active(self, without: Collection[str] = ()) -> int:
+        """How much goes on by itself: settling, active or to be delivered, but for some folders."""
         over = {DONE, IGNORED, MISSING, State.HELD, State.FAILED, State.GONE, State.DISMISSED}
-        return sum(count for (_, state), count in counts.items() if state not in over)
+        counts = self.counts().items()
+        return sum(count for (folder, state), count in counts if state not in over and folder not in without)
 
     def story(self, view: SourceView) -> Sequence[Chapter]:
         """Everything that happened to a source and to the jobs that it had, oldest first."""

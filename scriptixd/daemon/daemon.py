@@ -1,0 +1,241 @@
+"""The daemon's life: starts the loops, minds them, applies what verbs ask, tells systemd, and stops within seconds.
+
+Signals only set a flag. A loop that dies ends the process: systemd starts a whole one again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from scriptixd import __version__
+from scriptixd.config.settings import Settings
+from scriptixd.daemon.house import House, build
+from scriptixd.errors import StartError, StateTrouble
+from scriptixd.jobs import pacing
+from scriptixd.jobs.breakers import Pause
+from scriptixd.jobs.clock import Now, read_clock
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.verbs import apply_open_requests
+from scriptixd.observe.live import Live, LiveFolder, LivePause, live_path, write_live
+from scriptixd.observe.systemd import Systemd
+from scriptixd.watch.scanner import Scanner, ScanReport
+
+LOG = logging.getLogger("scriptixd.daemon")
+
+TICK: Final = 0.25  # s between two looks at signals, requests and loops
+LIVE_EVERY: Final = 1.0  # s
+READY_AFTER: Final = 10.0  # s at the latest, however long a first scan takes
+MOVED_LATELY: Final = 120.0  # s: longer than any wait inside a step; a slow PATCH beats with every piece
+STOP_WITHIN: Final = 4.0  # s for all loops together: systemd and people are promised 5
+CLOCKS_APART: Final = 60.0  # s of drift between wall and boot time that is a clock being set
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a progress display may show."""
+
+    live: Live
+    counts: Mapping[tuple[str, str], int]
+
+
+class Daemon:
+    """One run of the daemon; `run` returns the exit code."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._systemd = Systemd(environment)
+        self._stop = threading.Event()
+        self._asked_to_stop = False
+        self._failed = 0
+        self._ready = False
+        self._told_at = self._alive_at = 0.0
+        self._started = read_clock()
+        self._drift = self._started.wall - self._started.boot
+
+    def run(self, *, once: bool = False, show: Callable[[Snapshot], None] | None = None) -> int:
+        """Work until SIGTERM or SIGINT; with `once`, until nothing is left that goes on by itself.
+
+        Raises StartError (StateError, StateHeld) if nothing could be started.
+        """
+        for warning in self._settings.warnings:
+            LOG.warning("%s", warning)
+        store = Store(open_state(self._settings.state))
+        try:
+            store.jobs.clamp(self._started.wall + pacing.BACKOFF_CAP)
+            house = build(self._settings, store, self._stop, self._count_failure)
+            before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+            try:
+                return self._live(house, once, show)
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+        finally:
+            store.close()
+            self._systemd.close()
+
+    def stop(self) -> None:
+        """Ask it to end, as SIGTERM does."""
+        self._asked_to_stop = True
+
+    def _live(self, house: House, once: bool, show: Callable[[Snapshot], None] | None) -> int:
+        state = house.store.database.path
+        LOG.info("scriptixd %s watches %d folder(s), state in %s", __version__, len(house.scanners), state)
+        for loop in house.loops:
+            loop.start()
+        try:
+            return self._mind(house, once, show)
+        finally:
+            self._systemd.stopping()
+            self._end(house)
+
+    def _mind(self, house: House, once: bool, show: Callable[[Snapshot], None] | None) -> int:
+        pause, blocked = threading.Event(), False
+        while not self._asked_to_stop:
+            now = read_clock()
+            for loop in house.loops:
+                if loop.failure is not None:
+                    return _died(loop.name, loop.failure)
+            try:
+                self._serve(house, now)
+                if now.boot - self._told_at >= LIVE_EVERY:
+                    self._told_at = now.boot
+                    snapshot = self._tell(house, now)
+                    if show is not None:
+                        show(snapshot)
+                if once and (code := self._verdict(house)) is not None:
+                    return code
+                blocked = False
+            except StateTrouble as trouble:
+                if not blocked:
+                    LOG.error("%s", trouble)
+                blocked = True
+            self._notify(house, now)
+            pause.wait(TICK)
+        return 0
+
+    def _notify(self, house: House, now: Now) -> None:
+        """READY once, WATCHDOG for as long as everything moves."""
+        if not self._ready and self._is_ready(house, now):
+            self._ready = True
+            self._systemd.ready(_status(house))
+        interval = self._systemd.watchdog_interval
+        if interval is not None and now.boot - self._alive_at >= interval and self._all_moving(house, now):
+            self._alive_at = now.boot
+            self._systemd.alive()
+
+    def _serve(self, house: House, now: Now) -> None:
+        """What verbs asked, and a clock that was set."""
+        apply_open_requests(house.store, house.folders.request_of, now)
+        if abs(now.wall - now.boot - self._drift) > CLOCKS_APART:
+            self._drift = now.wall - now.boot
+            moved = house.store.jobs.clamp(now.wall + pacing.BACKOFF_CAP)
+            LOG.warning("the clock was set: %d wait(s) were shortened", moved)
+
+    def _tell(self, house: House, now: Now) -> Snapshot:
+        live = Live(
+            pid=os.getpid(),
+            version=__version__,
+            started_at=self._started.wall,
+            written_at=now.wall,
+            folders=tuple(_folder(scanner.view) for scanner in house.scanners),
+            uploads=house.figures.uploads(),
+            pauses=tuple(
+                LivePause(pause.value, trouble.what, trouble.hint) for pause, trouble in house.breakers.view().items()
+            ),
+            requests_last_minute=house.service.requests_last_minute(now),
+            requests_per_minute=self._settings.api.requests_per_minute,
+        )
+        try:
+            write_live(live_path(self._settings.state), live)
+        except OSError as error:
+            LOG.debug("the live figures could not be written: %s", error)
+        if self._ready:
+            self._systemd.status(_status(house))
+        return Snapshot(live, house.store.views.counts())
+
+    def _is_ready(self, house: House, now: Now) -> bool:
+        """Every root was scanned or judged OFFLINE; after a while a first scan goes on behind it."""
+        return all(map(_was_looked_at, house.scanners)) or now.boot - self._started.boot >= READY_AFTER
+
+    def _all_moving(self, house: House, now: Now) -> bool:
+        stuck = [loop.name for loop in house.loops if loop.vital and now.boot - loop.moved_at > MOVED_LATELY]
+        if stuck:
+            LOG.error("no sign of life from: %s", ", ".join(stuck))
+        return not stuck
+
+    def _verdict(self, house: House) -> int | None:
+        """The exit code of `--once`, when nothing is left that goes on by itself; None while there is."""
+        refused = house.breakers.view().keys() & {Pause.ACCOUNT, Pause.QUOTA, Pause.FOLDER}
+        if refused:
+            return 1
+        offline = {scanner.view.name for scanner in house.scanners if scanner.offline is not None}
+        if not all(map(_was_looked_at, house.scanners)) or house.store.views.active(without=offline):
+            return None
+        return 1 if self._failed or offline else 0
+
+    def _count_failure(self) -> None:
+        self._failed += 1
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._asked_to_stop = True
+
+    def _end(self, house: House) -> None:
+        """Everything stops: sockets that a thread waits on are closed, and whoever hangs is left behind."""
+        self._stop.set()
+        house.service.close()
+        for loop in house.loops:
+            loop.wake()
+        deadline = read_clock().boot + STOP_WITHIN
+        late = [loop.name for loop in house.loops if not loop.join(max(0.0, deadline - read_clock().boot))]
+        for scanner in house.scanners:
+            scanner.close()
+        if late:
+            LOG.warning("left behind, in the middle of something that does not end: %s", ", ".join(late))
+
+
+def _died(loop: str, failure: BaseException) -> int:
+    """A loop has ended before its time: so does the process, with what a restart can make of it."""
+    if isinstance(failure, StartError):
+        LOG.error("%s", failure)
+        return failure.exit_code
+    LOG.critical("%s died of a bug of scriptixd", loop, exc_info=failure)
+    return 70  # EX_SOFTWARE of sysexits.h: systemd starts us again
+
+
+def _was_looked_at(scanner: Scanner) -> bool:
+    return scanner.view.last_full_scan is not None or scanner.offline is not None
+
+
+def _status(house: House) -> str:
+    """One line for systemctl."""
+    views = [scanner.view for scanner in house.scanners]
+    offline = [view.name for view in views if view.offline is not None]
+    first = sum(view.last_full_scan is None and view.offline is None for view in views)
+    parts = [f"{len(views)} folder(s)"]
+    if first:
+        parts.append(f"first scan of {first}")
+    if offline:
+        parts.append(f"offline: {', '.join(offline)}")
+    uploads = house.figures.uploads()
+    if uploads:
+        parts.append(f"{len(uploads)} upload(s)")
+    parts += [str(trouble.what) for trouble in house.breakers.view().values()]
+    return "; ".join(parts)
+
+
+def _folder(view: ScanReport) -> LiveFolder:
+    return LiveFolder(
+        name=view.name,
+        mode=view.choice.mode if view.choice else "",
+        why=view.choice.why if view.choice else "",
+        offline=view.offline.reason if view.offline else "",
+        last_scan=view.last_full_scan,
+        problems=view.problems,
+    )

@@ -1,0 +1,82 @@
+"""A thread around a `run_once(now)`: calls it, waits until it is wanted again, and shows that it moves.
+
+Whatever a loop cannot handle ends the process, and systemd starts it again: nothing is half alive.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from scriptixd.errors import StateTrouble, Stopped
+from scriptixd.jobs.clock import Now, read_clock
+
+LOG = logging.getLogger("scriptixd.daemon")
+
+LONGEST_REST: Final = 10.0  # s: a loop that waits shows so often that it is alive
+STATE_REST: Final = 5.0  # s between attempts while the state file cannot be written
+
+
+class Loop:
+    """One loop; `failure` is what ended it before its time."""
+
+    def __init__(
+        self, name: str, run_once: Callable[[Now], float], stop: threading.Event, *, vital: bool = True
+    ) -> None:
+        self.name = name
+        self.vital = vital  # whether systemd's watchdog waits for it: a loop on a foreign disk may hang
+        self.failure: BaseException | None = None
+        self.moved_at = read_clock().boot
+        self._run_once = run_once
+        self._stop = stop
+        self._woken = threading.Event()
+        self._blocked = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do, or to end."""
+        self._woken.set()
+
+    def beat(self) -> None:
+        """A long step moves."""
+        self.moved_at = read_clock().boot
+
+    def join(self, timeout: float) -> bool:
+        """Whether the thread has ended within `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._woken.clear()
+                wanted = self._guarded()
+                self.beat()
+                rest = wanted - read_clock().boot
+                while rest > 0 and not self._stop.is_set() and not self._woken.wait(min(rest, LONGEST_REST)):
+                    self.beat()
+                    rest = wanted - read_clock().boot
+        except Stopped:
+            return
+        except BaseException as error:  # noqa: BLE001 - nothing is swallowed: the process ends with it
+            self.failure = error
+
+    def _guarded(self) -> float:
+        """One run; a state file that cannot be written is told once, and waited for."""
+        now = read_clock()
+        try:
+            wanted = self._run_once(now)
+        except StateTrouble as trouble:
+            if not self._blocked:
+                LOG.error("%s waits: %s", self.name, trouble)
+            self._blocked = True
+            return now.boot + STATE_REST
+        if self._blocked:
+            LOG.info("%s goes on: the state file can be written again", self.name)
+        self._blocked = False
+        return wanted

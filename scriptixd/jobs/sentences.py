@@ -1,0 +1,47 @@
+"""What happened, in words: the one place that puts events into sentences, for the log and for `explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from scriptixd.jobs.events import DeliveryEvent, Event, detail_of
+
+_SENTENCES: Final[Mapping[str, str]] = {
+    "Settled": "was found complete",
+    "RequestFollowed": "follows a changed configuration",
+    "SameContent": "has content that is known already, and shares its transcript: nothing is sent",
+    "Missing": "is not in its directory any more",
+    "UploadOpened": "upload begun",
+    "Hashed": "was read, because another file has its size",
+    "ChunkAccepted": "upload goes on",
+    "Closing": "all but the last part is at Scriptix",
+    "UploadFinished": "upload complete: paid for",
+    "SessionKnown": "is being transcribed",
+    "StillRunning": "was asked for, and is not ready",
+    "ResultReady": "transcript received",
+    "UploadLost": "upload lost, begins anew",
+    "SourceChanged": "has changed while it was sent: the upload was given up",
+    "Resettled": "was found complete with other content",
+    "SourceGone": "is gone",
+    "SourceBack": "is back",
+    "Held": "waits for a yes",
+    "Approved": "was approved",
+    "Dismissed": "was dismissed",
+    "Postponed": "waits",
+    "Rejected": "stopped",
+    "RetryRequested": "is tried again",
+    "Delivered": "sidecars written",
+    "Unwanted": "gets no sidecars of this transcript",
+}
+
+
+def sentence(event: Event | DeliveryEvent) -> str:
+    """An event as it happens."""
+    return told(type(event).__name__, detail_of(event))
+
+
+def told(event: str, detail: str) -> str:
+    """An event as history remembers it, by its name."""
+    words = _SENTENCES.get(event, event)
+    return f"{words}: {detail}" if detail else words

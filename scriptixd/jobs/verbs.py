@@ -1,0 +1,57 @@
+"""What a person asks of a job, applied: by the daemon if one runs, else by the verb itself.
+
+Asking twice does no harm: what does not fit the job's state any more changes nothing and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from scriptixd.jobs.clock import Now
+from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted
+from scriptixd.jobs.job import Job, Request, State
+from scriptixd.jobs.source import Source
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.requests import Verb, VerbRequest
+
+_EVENTS: Mapping[Verb, Event] = {Verb.APPROVE: Approved(), Verb.DISMISS: Dismissed(), Verb.RETRY: RetryRequested()}
+_DONE = {
+    Verb.APPROVE: "approved: it is uploaded next",
+    Verb.DISMISS: "dismissed: it is left alone",
+    Verb.RETRY: "tried again",
+    Verb.REDO: "is sent again, and paid for again",
+}
+
+
+def apply_open_requests(store: Store, request_of: Callable[[Source], Request | None], now: Now) -> int:
+    """Apply everything that was asked and not applied yet; returns how much that was."""
+    requests = store.requests.open()
+    for request in requests:
+        with store.database.transaction():
+            store.requests.applied(request, _apply(store, request, request_of, now), now.wall)
+    return len(requests)
+
+
+def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Request | None], now: Now) -> str:
+    job = store.jobs.get(request.job_id)
+    if job is None:
+        return "there is nothing to do any more: its content is another job's"
+    if request.verb is Verb.REDO:
+        return _redo(store, job, request_of, now)
+    try:
+        store.jobs.apply(job, _EVENTS[request.verb], now.wall)
+    except Unlisted:
+        return f"there is nothing to {request.verb}: it is {job.state}"
+    return _DONE[request.verb]
+
+
+def _redo(store: Store, job: Job, request_of: Callable[[Source], Request | None], now: Now) -> str:
+    """A new job for the same content, which pays again because a person said so."""
+    if job.state not in (State.READY, State.FAILED, State.DISMISSED):
+        return f"there is nothing to redo yet: it is {job.state}"
+    for source in store.jobs.sources(job.id):
+        asked = request_of(source)
+        if source.present and source.settled and asked is not None:
+            store.jobs.create(source, asked, "", job.redo + 1, now.wall)
+            return _DONE[Verb.REDO]
+    return "it cannot be sent again: its file is not there"
