@@ -126,7 +126,7 @@ class DeliveryRoom:
             self._write(order, output, data, sidecar, now)
             return None
         made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
-        LOG.info("%s: wrote %s", shown(order.source.path), ", ".join(shown(name) for name in made))
+        LOG.info("%s: wrote %s", shown(f"{order.source.folder}/{order.source.path}"), ", ".join(shown(name) for name in made))
         return Delivered()
 
     def _write(self, order: Order, output: str, data: bytes, intended: Sidecar | None, now: Now) -> None:

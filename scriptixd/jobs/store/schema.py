@@ -53,7 +53,7 @@ CREATE TABLE jobs (                  -- owned by the pipeline
     file_id TEXT,
     service TEXT,
     key_fingerprint TEXT,
-    labels TEXT CHECK (json_valid(labels)),
+    labels TEXT CHECK (labels IS NULL OR json_valid(labels)),
     session_id TEXT,
     closing_at REAL,
     uploaded_at REAL,
@@ -71,8 +71,12 @@ CREATE TABLE jobs (                  -- owned by the pipeline
     CHECK (state NOT IN ('closing', 'uploaded', 'transcribing', 'ready') OR sha256 IS NOT NULL),
     CHECK (state NOT IN ('transcribing', 'ready') OR session_id IS NOT NULL)
 ) STRICT;
-CREATE INDEX jobs_waiting ON jobs (state, folder, due_at) WHERE state NOT IN ('ready', 'dismissed');
-CREATE INDEX jobs_by_size ON jobs (size);
+-- As OR, because SQLite uses a partial index only where one of its terms is literally in the query.
+CREATE INDEX jobs_in_turn ON jobs (state, folder, id)
+    WHERE state = 'found' OR state = 'uploading' OR state = 'closing';
+CREATE INDEX jobs_by_due ON jobs (state, due_at)
+    WHERE state = 'found' OR state = 'uploading' OR state = 'closing' OR state = 'uploaded' OR state = 'transcribing';
+CREATE INDEX jobs_by_content ON jobs (size, sha256);
 CREATE UNIQUE INDEX jobs_pay_once ON jobs (sha256, request, redo)
     WHERE state IN ('closing', 'uploaded', 'transcribing', 'ready');
 

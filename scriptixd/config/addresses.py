@@ -1,0 +1,48 @@
+"""Addresses that secrets travel to: of the service, and of a webhook.
+
+Pure; errors are ValueErrors whose text is the end of a sentence, and never repeats the address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+
+def of_service(content: str) -> str:
+    """https, or http to this very machine; without a slash at its end."""
+    parts = _parts(content)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://, since the key travels with every request")
+    if "?" in content or "#" in content:
+        raise ValueError("must not contain '?' or '#'")
+    return parts.geturl().rstrip("/")
+
+
+def of_webhook(content: str) -> str:
+    parts = _parts(content)
+    if parts.scheme != "https":
+        raise ValueError("must begin with https://, since its headers are secrets")
+    return parts.geturl()
+
+
+def _parts(content: str) -> SplitResult:
+    try:
+        parts = urlsplit(content)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError("is not a valid address") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or " " in content:
+        raise ValueError("must be an address such as https://api.scriptix.io/api/v3")
+    if "@" in parts.netloc:
+        raise ValueError("must not contain a user name or password")
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,91 @@
+"""Where the key comes from: a file, the configuration itself, or the credential that systemd hands over.
+
+Never shows the key: what is wrong with it is told by the path it was read from.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from scriptixd.config.findings import Findings
+from scriptixd.config.model import ApiBlock
+from scriptixd.config.paths import absolute
+from scriptixd.config.settings import Secret
+from scriptixd.config.values import key
+
+CREDENTIAL = "api-key"  # its name in LoadCredential= of the unit
+CREDENTIALS = "CREDENTIALS_DIRECTORY"  # systemd.exec(5)
+LONGEST_FILE = 4096  # bytes: a key is one word; what is longer is another file
+HOW = "name a file that holds it with 'key_file', or write 'key: ${SCRIPTIX_API_KEY}'"
+
+
+def find(
+    api: ApiBlock, *, literal: bool, near: Path, environment: Mapping[str, str], findings: Findings
+) -> Secret | None:
+    """The key from its one source; None after noting a problem. `literal`: the configuration itself holds it."""
+    if api.key is not None and api.key_file is not None:
+        findings.add(("api", "key"), "is set besides 'key_file'; give the key in one of them")
+        return None
+    if api.key is not None:
+        if literal:
+            findings.warn(
+                ("api", "key"), "the key itself stands in the configuration; safer is a file of mode 0600 in 'key_file'"
+            )
+        return api.key
+    credential = _credential(environment)
+    if credential is not None and not findings.about(("api", "key")) and not findings.about(("api", "key_file")):
+        return _read(credential, ("api",), findings, is_credential=True)  # the service's user cannot read key_file
+    if api.key_file is not None:
+        return _from_setting(api.key_file, near, environment, findings)
+    if not findings.about(("api", "key_file")):
+        findings.add_missing(("api", "key"), f"there is no key; {HOW}")
+    return None
+
+
+def _credential(environment: Mapping[str, str]) -> Path | None:
+    directory = environment.get(CREDENTIALS)
+    path = Path(directory, CREDENTIAL) if directory else None
+    return path if path is not None and path.exists() else None
+
+
+def _from_setting(setting: Path, near: Path, environment: Mapping[str, str], findings: Findings) -> Secret | None:
+    place = ("api", "key_file")
+    try:
+        path = absolute(setting, near, environment)
+    except ValueError as error:
+        findings.add(place, str(error))
+        return None
+    directory = environment.get(CREDENTIALS)
+    return _read(path, place, findings, is_credential=bool(directory) and path.is_relative_to(str(directory)))
+
+
+def _read(path: Path, place: tuple[str, ...], findings: Findings, *, is_credential: bool) -> Secret | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            mode = os.fstat(descriptor).st_mode
+            content = file.read(LONGEST_FILE + 1) if stat.S_ISREG(mode) else None
+    except FileNotFoundError:
+        findings.add(place, f"there is no file {path} to read the key from")
+        return None
+    except OSError as error:
+        findings.add(place, f"the key cannot be read from {path}: {error.strerror}")
+        return None
+    if content is None:
+        findings.add(place, f"{path} is not a regular file")
+        return None
+    if len(content) > LONGEST_FILE:
+        findings.add(place, f"{path} is too long to hold a key")
+        return None
+    try:
+        found = Secret(key(content.decode("utf-8-sig", errors="replace")))
+    except ValueError as error:
+        findings.add(place, f"the key file {path} {error}")
+        return None
+    # systemd gives a credential to its service by an access list, which shows as a group's right to read
+    if mode & (stat.S_IRGRP | stat.S_IROTH) and not is_credential:
+        findings.warn(place, f"the key file {path} can be read by others; make it private with chmod 600 {path}")
+    return found

@@ -1,0 +1,97 @@
+"""From a file to Settings: reads it, judges all of it, and answers with everything that is wrong at once.
+
+Reads only the configuration and the key; creates nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from scriptixd.config import key
+from scriptixd.config.document import MAX_BYTES, Document, Scalar, parse
+from scriptixd.config.findings import Findings
+from scriptixd.config.folders import folders
+from scriptixd.config.model import ApiBlock, ConfigurationFile
+from scriptixd.config.paths import absolute, lead, shares
+from scriptixd.config.settings import Api, Limits, Secret, Settings
+from scriptixd.errors import ConfigurationError
+
+STATE = "state.db"
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Settings:
+    """The settings in a file; raises ConfigurationError with every problem in it."""
+    document = parse(_content(path), environment)
+    findings = Findings(path, document.lines, document.problems)
+    if not document.root:
+        findings.raise_if_any()
+    literal = _holds_key(document)
+    file = findings.judge(ConfigurationFile, document.root)
+    near = path.absolute().parent
+    secret = key.find(file.api, literal=literal, near=near, environment=environment, findings=findings)
+    state = _state(file.state, near, environment, findings)
+    found = folders(file.defaults, file.folders, near=near, environment=environment, findings=findings)
+    findings.raise_if_any()
+    if secret is None or state is None:
+        raise AssertionError("a key or a state file is missing, and no problem was noted")
+    return Settings(
+        api=_api(file.api, secret),
+        state=state,
+        folders=found,
+        limits=Limits(uploads=file.limits.uploads),
+        warnings=findings.warnings,
+        path=path,
+    )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        hint = "name the configuration with --config, or begin with a copy of config.example.yaml"
+        raise ConfigurationError([f"{path}: there is no such file"], hint) from error
+    except PermissionError as error:
+        hint = "the account that scriptixd runs as must be able to read it"
+        raise ConfigurationError([f"{path}: the configuration may not be read"], hint) from error
+    except OSError as error:
+        hint = "name the configuration's file with --config"
+        raise ConfigurationError([f"{path}: the configuration cannot be read: {error.strerror}"], hint) from error
+
+
+def _holds_key(document: Document) -> bool:
+    api = document.root.get("api")
+    written = api.get("key") if isinstance(api, dict) else None
+    return isinstance(written, Scalar) and written.literal
+
+
+def _api(block: ApiBlock, secret: Secret) -> Api:
+    return Api(
+        url=block.url,
+        key=secret,
+        auth=block.auth,
+        requests_per_minute=block.requests_per_minute,
+        chunk_size=block.chunk_size,
+        timeout=block.timeout,
+        polling=block.polling,
+        deadline=block.deadline,
+        result_units=block.result_units,
+    )
+
+
+def _state(setting: Path | None, near: Path, environment: Mapping[str, str], findings: Findings) -> Path | None:
+    """The state file: as it is set, else in systemd's directory for it, else in the user's home."""
+    try:
+        if setting is not None:
+            path = absolute(setting, near, environment)
+        elif environment.get("STATE_DIRECTORY"):
+            path = Path(environment["STATE_DIRECTORY"].partition(":")[0], STATE)  # a list, as systemd.exec(5) says
+        else:
+            path = absolute(Path("~/.local/state/scriptixd", STATE), near, environment)
+    except ValueError as error:
+        findings.add(("state",), str(error))
+        return None
+    if lead(path, shares()).directory:
+        findings.add(("state",), f"{path} is a directory; the state is one file, such as {path / STATE}")
+    return path

@@ -1,0 +1,270 @@
+"""How one setting's text becomes its value: the kinds of values that the model is made of.
+
+Pure. Every reader takes what document.py gives and raises ValueError with the end of a sentence;
+none of them repeats a value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BeforeValidator, PlainValidator
+
+from scriptixd.captions.formats import FORMATS
+from scriptixd.config import addresses, units
+from scriptixd.config.document import Scalar, Value
+from scriptixd.config.settings import Polling, Secret
+
+JSON_OUTPUT = "json"  # always among the outputs: written last, it marks the set as complete
+WEBHOOK_OPTIONS = frozenset({"webhook_url", "webhook_method", "webhook_headers"})
+OUR_METADATA = WEBHOOK_OPTIONS | {
+    *("language", "document_type", "filetype", "filename", "punctuation", "keep_source"),
+    *("multichannel", "diarization", "folder_id", "document", "session_id"),
+}
+
+_LANGUAGE = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: the name of a header
+_METADATA_NAME = re.compile(r"[!-+\--~]+")  # TUS 1.0.0: ASCII without spaces and commas
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+T = TypeVar("T")
+Number = TypeVar("Number", int, float)
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def text(value: Value) -> str:
+    """Any text, as it is written: `no` and `007` are text, too."""
+    if value is None:
+        raise ValueError("must be text, and is empty")
+    if not isinstance(value, Scalar):
+        raise ValueError("must be text, not a list or a mapping")
+    if any("\ud800" <= character <= "\udfff" for character in value.text):
+        raise ValueError("must be text, and has bytes that are not UTF-8")
+    return value.text
+
+
+def line_of_text(value: Value) -> str:
+    """Text that is not empty, without control characters."""
+    content = text(value)
+    if not content.strip():
+        raise ValueError("must not be empty")
+    if has_control_characters(content):
+        raise ValueError("must not contain control characters or line breaks")
+    return content
+
+
+def has_control_characters(content: str) -> bool:
+    return any(character < " " or "\x7f" <= character <= "\x9f" for character in content)
+
+
+def flag(value: Value) -> bool:
+    """What YAML itself reads as a boolean: true, false, yes, no, on, off."""
+    if not isinstance(value, Scalar) or value.tag != "bool" or value.text.lower() not in yaml.SafeLoader.bool_values:
+        raise ValueError("must be true or false")
+    return yaml.SafeLoader.bool_values[value.text.lower()]
+
+
+def whole(value: Value) -> int:
+    content = value.text.strip() if isinstance(value, Scalar) else ""
+    if not re.fullmatch(r"[0-9]{1,18}", content):
+        raise ValueError("must be a whole number")
+    return int(content)
+
+
+def at_least_one(value: Value) -> int:
+    number = whole(value)
+    if number < 1:
+        raise ValueError("must be at least 1")
+    return number
+
+
+def size(value: Value) -> int:
+    return units.size(text(value))
+
+
+def duration(value: Value) -> float:
+    return units.duration(text(value))
+
+
+def at_least(least: Number, sentence: str, read: Callable[[Value], Number]) -> Callable[[Value], Number]:
+    """A reader that refuses what is below `least`, for the reason in the sentence."""
+
+    def reader(value: Value) -> Number:
+        result = read(value)
+        if result < least:
+            raise ValueError(sentence)
+        return result
+
+    return reader
+
+
+def or_auto(read: Callable[[Value], T]) -> Callable[[Value], T | None]:
+    """A reader that takes `auto` for None: we choose."""
+
+    def reader(value: Value) -> T | None:
+        return None if isinstance(value, Scalar) and value.text == "auto" else read(value)
+
+    return reader
+
+
+def or_empty_mapping(value: Value) -> Value:
+    """A name with nothing below it is a mapping without entries."""
+    return {} if value is None else value
+
+
+def or_empty_list(value: Value) -> Value:
+    return [] if value is None else value
+
+
+def choice(kind: type[Choice]) -> Callable[[Value], Choice]:
+    def reader(value: Value) -> Choice:
+        try:
+            return kind(text(value))
+        except ValueError as error:
+            raise ValueError(f"must be {alternatives(list(kind))}") from error
+
+    return reader
+
+
+def polling(value: Value) -> Polling:
+    if isinstance(value, Scalar) and value.text == "list":
+        raise ValueError("'list' is not available in this version; it must be auto or single")
+    return choice(Polling)(value)
+
+
+def alternatives(names: list[Any]) -> str:
+    *others, last = (str(name) for name in names)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def language(value: Value) -> str:
+    content = text(value)
+    if not _LANGUAGE.fullmatch(content):
+        raise ValueError("must be a language code such as nl, en or en-US")
+    return content
+
+
+def path(value: Value) -> Path:
+    """A path as it is written; bytes that are not UTF-8 may be there as surrogate escapes."""
+    content = value.text if isinstance(value, Scalar) else ""
+    if not content:
+        raise ValueError("must be a path")
+    if "\0" in content:
+        raise ValueError("must not contain a zero byte")
+    return Path(content)
+
+
+def pattern(value: Value) -> str:
+    content = value.text if isinstance(value, Scalar) else ""
+    if not content or "\0" in content:
+        raise ValueError("must be a pattern such as '*.mp4'")
+    if not {"", ".", ".."}.isdisjoint(content.removeprefix("/").removesuffix("/").split("/")):
+        raise ValueError("can match nothing: patterns are about paths below the folder, without '.', '..' or '//'")
+    return content
+
+
+def folder_name(value: Value) -> str:
+    content = line_of_text(value)
+    if "/" in content or content in {".", ".."}:
+        raise ValueError("must not contain a slash, and not be '.' or '..'")
+    return content
+
+
+def secret(value: Value) -> Secret:
+    """A key that can travel in a header."""
+    if not isinstance(value, Scalar):
+        raise ValueError("must be text")
+    return Secret(key(value.text))
+
+
+def key(content: str) -> str:
+    """The key in a text that may end in a line break."""
+    content = content.strip()
+    if not content:
+        raise ValueError("is empty")
+    if not all("!" <= character <= "~" for character in content):
+        raise ValueError("holds no key: a key is one word of plain characters")
+    return content
+
+
+def output(value: Value) -> str:
+    content = text(value)
+    names = (JSON_OUTPUT, *FORMATS)
+    if content not in names:
+        raise ValueError(f"is not available in this version; outputs are {' and '.join(names)}")
+    return content
+
+
+def service_url(value: Value) -> str:
+    return addresses.of_service(line_of_text(value))
+
+
+def webhook_url(value: Value) -> str:
+    return addresses.of_webhook(line_of_text(value))
+
+
+def header_name(value: str) -> str:
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("is not the name of a header")
+    return value
+
+
+def header_value(value: Value) -> str:
+    content = text(value)
+    if has_control_characters(content):
+        raise ValueError("must not contain control characters or line breaks")
+    return content
+
+
+def metadata_name(value: str) -> str:
+    if value in OUR_METADATA:
+        raise ValueError("is filled in by scriptixd itself and cannot be set here")
+    if not _METADATA_NAME.fullmatch(value):
+        raise ValueError("is no name for metadata: plain characters without spaces and commas")
+    return value
+
+
+def options(value: Value) -> str:
+    """The options of the document as JSON with sorted keys, equal exactly for equal options."""
+    if value is None:
+        return "{}"
+    if not isinstance(value, dict):
+        raise ValueError("must be a mapping of options")
+    if WEBHOOK_OPTIONS & value.keys():
+        raise ValueError("must not hold webhook options; set 'webhook' beside it, where they are kept secret")
+    return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _plain(value: Value) -> object:
+    """JSON's own reading of a value: what it would not take for a number or a boolean is text."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if value is None:
+        return None
+    if value.tag == "bool":
+        return flag(value)
+    if value.tag in {"int", "float"} and _JSON_NUMBER.fullmatch(value.text):
+        number: object = json.loads(value.text)
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError("has a number that is too large")
+        return number
+    return text(value)
+
+
+Text = Annotated[str, PlainValidator(text)]
+Flag = Annotated[bool, PlainValidator(flag)]
+Pattern = Annotated[str, PlainValidator(pattern)]
+Output = Annotated[str, PlainValidator(output)]
+PathText = Annotated[Path, PlainValidator(path)]
+HeaderName = Annotated[str, BeforeValidator(header_name)]
+HeaderValue = Annotated[str, PlainValidator(header_value)]
+MetadataName = Annotated[str, BeforeValidator(metadata_name)]

@@ -1,0 +1,772 @@
+"""The configuration: real files, real directories and links; every problem with its line, and no secret told."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scriptixd.captions.result import Units
+from scriptixd.config import document, units
+from scriptixd.config.findings import blocks, model_at
+from scriptixd.config.load import load
+from scriptixd.config.model import Block, ConfigurationFile
+from scriptixd.config.paths import lead, shares
+from scriptixd.config.settings import Auth, Existing, Polling, Secret, Settings, WatchMode
+from scriptixd.errors import ConfigurationError
+from scriptixd.jobs.job import DocumentType, Request, Webhook
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
+KEY = "s3cr3t-k3y"
+NOTHING_MATCHES = "can match nothing: patterns are about paths below the folder, without '.', '..' or '//'"
+ENVIRONMENT = {"KEY": KEY, "HOME": "/home/somebody"}
+
+SMALL = """\
+    api: {key: "${KEY}"}
+    folders:
+      - path: /srv/media/council
+        language: nl
+        document_type: caption
+    """
+
+
+class Desk:
+    """A directory with a configuration that tests write and load."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "config.yaml"
+
+    def load(self, text: str | bytes, environment: Mapping[str, str] = ENVIRONMENT) -> Settings:
+        self.path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
+        return load(self.path, environment)
+
+    def problems(self, text: str | bytes, environment: Mapping[str, str] = ENVIRONMENT) -> list[str]:
+        """What is wrong, without the directory of the file."""
+        with pytest.raises(ConfigurationError) as caught:
+            self.load(text, environment)
+        assert KEY not in str(caught.value)
+        return [problem.removeprefix(f"{self.directory}/") for problem in caught.value.problems]
+
+    def folder(self, *settings: str) -> str:
+        """A small configuration whose only folder has these settings, from line 6 on."""
+        return textwrap.dedent(SMALL) + "".join(f"    {setting}\n" for setting in settings)
+
+    def api(self, *settings: str) -> str:
+        """A small configuration with these settings of the service, from line 3 on."""
+        rest = textwrap.dedent(SMALL).partition("\n")[2]
+        return 'api:\n  key: "${KEY}"\n' + "".join(f"  {setting}\n" for setting in settings) + rest
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+# What comes out
+
+
+def test_a_small_configuration_has_every_default(desk: Desk) -> None:
+    loaded = desk.load(SMALL)
+    api, (folder,) = loaded.api, loaded.folders
+    assert (api.url, api.auth, api.requests_per_minute) == ("https://api.scriptix.io/api/v3", Auth.KEY_HEADER, 60)
+    assert (api.chunk_size, api.timeout, api.deadline) == (50 * 2**20, 60.0, 86400.0)
+    assert (api.polling, api.result_units) == (Polling.AUTO, Units.AUTO)
+    assert api.key.reveal() == KEY
+    assert (folder.name, folder.path, folder.recursive) == ("council", Path("/srv/media/council"), True)
+    assert (folder.include, folder.exclude) == (None, ())
+    assert (folder.watch, folder.scan_interval, folder.settle) == (WatchMode.AUTO, None, None)
+    assert (folder.min_size, folder.max_size, folder.existing) == (1024, 10_000_000_000, Existing.HOLD)
+    assert loaded.limits.uploads == 2
+    assert loaded.warnings == ()
+    assert loaded.path == desk.path
+
+
+def test_terms_name_the_file_and_the_request(desk: Desk) -> None:
+    (folder,) = desk.load(SMALL).folders
+    terms = folder.terms("2024/meeting.mp4")
+    assert terms.request == Request("nl", DocumentType.CAPTION)
+    assert terms.labels.filename == "meeting.mp4"
+    assert terms.outputs == ("srt", "json")
+    assert terms.max_size == 10_000_000_000
+
+
+def test_everything_that_only_the_service_understands_reaches_the_terms(desk: Desk) -> None:
+    (folder,) = desk.load(
+        desk.folder(
+            "scriptix:",
+            "  punctuation: no",
+            "  multichannel: true",
+            "  diarization: false",
+            "  keep_source: on",
+            '  folder_id: "17"',
+            "  filename: hide",
+            "  document: {b: 1, a: [x, 2.5, null, yes, 007]}",
+            "  metadata: {year: 2024, code: 007, answer: no}",
+            "  webhook:",
+            "    url: https://cms.example.org/hook?id=1",
+            "    method: PUT",
+            "    headers:",
+            "      Authorization: Bearer ${KEY}",
+        )
+    ).folders
+    terms = folder.terms("meeting.mp4")
+    assert terms.request == Request(
+        "nl",
+        DocumentType.CAPTION,
+        punctuation=False,
+        multichannel=True,
+        diarization=False,
+        document=terms.request.document,
+    )
+    assert json.loads(terms.request.document) == {"a": ["x", 2.5, None, True, "007"], "b": 1}
+    assert terms.request.document.startswith('{"a":')
+    assert terms.labels.filename is None
+    assert terms.labels.keep_source
+    assert terms.labels.folder_id == 17
+    assert terms.labels.metadata == (("answer", "no"), ("code", "007"), ("year", "2024"))
+    assert terms.labels.webhook == Webhook(
+        "https://cms.example.org/hook?id=1", "PUT", (f"Authorization: Bearer {KEY}",)
+    )
+    assert KEY not in repr(folder)
+
+
+def test_defaults_give_way_to_a_folder_setting_by_setting(desk: Desk) -> None:
+    one, two, three = desk.load(
+        """\
+        api: {key: "${KEY}"}
+        defaults:
+          language: nl
+          document_type: caption
+          settle: 1
+          scriptix: {diarization: true, keep_source: true, webhook: {url: "https://cms.example.org/"}}
+        folders:
+          - path: /srv/one
+          - {path: /srv/two, language: en, settle: auto, scriptix: {diarization: null, webhook: null}}
+          - {path: /srv/three, document_type: document, scriptix: }
+        """
+    ).folders
+    assert (one.request.language, two.request.language, three.request.language) == ("nl", "en", "nl")
+    assert three.request.document_type is DocumentType.DOCUMENT
+    assert (one.settle, two.settle, three.settle) == (1.0, None, 1.0)
+    assert (one.request.diarization, two.request.diarization, three.request.diarization) == (True, None, True)
+    assert one.labels.keep_source
+    assert two.labels.keep_source
+    assert one.labels.webhook is not None
+    assert two.labels.webhook is None
+
+
+def test_norwegian_is_a_language_and_not_a_refusal(desk: Desk) -> None:
+    (folder,) = desk.load(SMALL.replace("language: nl", "language: no")).folders
+    assert folder.request.language == "no"
+
+
+@pytest.mark.parametrize("language", ["''", "'nl en'", "nl/en", "[nl]", "~", "-nl"])
+def test_what_is_no_language_code_is_refused(desk: Desk, language: str) -> None:
+    (problem,) = desk.problems(SMALL.replace("language: nl", f"language: {language}"))
+    assert problem.startswith("config.yaml:4: folders[0].language: must be ")
+
+
+def test_the_json_is_written_last_and_cannot_be_left_out(desk: Desk) -> None:
+    assert desk.load(desk.folder("outputs: [json, srt]")).folders[0].outputs == ("srt", "json")
+    assert desk.load(desk.folder("outputs: [json]")).folders[0].outputs == ("json",)
+    assert "must contain 'json'" in desk.problems(desk.folder("outputs: [srt]"))[0]
+    assert "names an output twice" in desk.problems(desk.folder("outputs: [json, srt, srt]"))[0]
+    (problem,) = desk.problems(desk.folder("outputs:", "  - json", "  - docx"))
+    assert problem.startswith("config.yaml:8: folders[0].outputs[1]: is not available in this version")
+
+
+# Every problem at once
+
+
+def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
+    assert desk.problems(
+        """\
+        api:
+          url: http://api.scriptix.io/api/v3
+          key: ${KEY}
+          timeout: soon
+        folders:
+          - path: /srv/a
+            langauge: nl
+            document_type: caption
+          - path: /srv/b
+            language: nl
+            max_size: 10 parsecs
+        """
+    ) == [
+        "config.yaml:2: api.url: must begin with https://, since the key travels with every request",
+        "config.yaml:4: api.timeout: must be a duration such as 500ms, 30s, 5m, 2h or 90d",
+        "config.yaml:7: folders[0].langauge: unknown setting (did you mean 'language'?)",
+        "config.yaml:9: folders[1].document_type: is required, here or in 'defaults': caption or document",
+        "config.yaml:11: folders[1].max_size: has an unknown unit 'parsecs'"
+        " (sizes are in B, kB, MB, GB, TB, KiB, MiB, GiB or TiB)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("recursive: 1", "must be true or false"),
+        ('recursive: "true"', "must be true or false"),
+        ("min_size: true", "must be a size such as 500, 50MiB or 10GB"),
+        ("min_size: 1:30", "must be a size such as 500, 50MiB or 10GB"),
+        ("min_size: -1", "must be a size such as 500, 50MiB or 10GB"),
+        ("min_size: 1.5", "must be a whole number of bytes"),
+        ("max_size: 0", "must be at least 1 byte"),
+        ("max_size: 1000TiB\n    min_size: 2000000000TiB", "is larger than any file"),
+        ("max_size: 1", "must not be smaller than 'min_size'"),
+        ("settle: 5 weeks", "has an unknown unit 'weeks' (durations are in ms, s, m, h or d)"),
+        ("settle: 4000d", "is longer than ten years"),
+        ("scan_interval: 0", "must be auto, or at least 100ms"),
+        ("watch: always", "must be auto, events or poll"),
+        ("existing: upload", "must be hold, process or ignore"),
+        ("include: '*.mp4'", "must be a list, as [a, b] or with '- ' before each item"),
+        ("include: {a: b}", "must be a list, as [a, b] or with '- ' before each item"),
+        ("include: []", "must name at least one pattern; null means all audio and video files"),
+        ("exclude: ['']", "must be a pattern such as '*.mp4'"),
+        ("exclude: ['**/*.bak', '/old/', x/../y]", NOTHING_MATCHES),
+        ("include: [./*.mp4]", NOTHING_MATCHES),
+        ("name: a/b", "must not contain a slash, and not be '.' or '..'"),
+        ('name: "a\\tb"', "must not contain control characters or line breaks"),
+        ('name: "a\\udcffb"', "must be text, and has bytes that are not UTF-8"),
+        ("scriptix: true", "must be a mapping, with a name and a value on each line below it"),
+        ("scriptix: {folder_id: main}", "must be a whole number"),
+        ("scriptix: {filename: rename}", "must be send or hide"),
+        ("scriptix: {diarization: 2}", "must be true or false"),
+        ("scriptix: {document: [a]}", "must be a mapping of options"),
+        ("scriptix: {document: {a: 1.0e+999}}", "has a number that is too large"),
+        ("scriptix: {metadata: {a: [b]}}", "must be text, not a list or a mapping"),
+        ("scriptix: {metadata: {a: }}", "must be text, and is empty"),
+        ("scriptix: {metadata: {'a b': c}}", "is no name for metadata: plain characters without spaces and commas"),
+        ("scriptix: {metadata: {'a,b': c}}", "is no name for metadata: plain characters without spaces and commas"),
+        ("scriptix: {metadata: {ä: c}}", "is no name for metadata: plain characters without spaces and commas"),
+        ("scriptix: {metadata: {language: c}}", "is filled in by scriptixd itself and cannot be set here"),
+        ("scriptix: {webhook: {method: PUT}}", "is required: the address to call"),
+        ("scriptix: {webhook: {url: 'http://localhost/'}}", "must begin with https://, since its headers are secrets"),
+        ("scriptix: {webhook: {url: 'https://a.example/', method: GET}}", "must be POST or PUT"),
+        ("scriptix: {webhook: {url: 'https://a.example/', headers: {'a b': c}}}", "is not the name of a header"),
+        ("changed: hold", "unknown setting"),
+        ("punctuation: false", "unknown setting (it belongs under 'scriptix')"),
+        ("chunk_size: 1MiB", "unknown setting (it belongs under 'api')"),
+        ("existing: !!python/name:os.system hold", "has a tag that is not supported here: '!!python/name:os.system'"),
+    ],
+)
+def test_a_wrong_setting_of_a_folder_is_one_problem_on_its_line(desk: Desk, setting: str, sentence: str) -> None:
+    (problem,) = [line for line in desk.problems(desk.folder(setting)) if line.endswith(f": {sentence}")]
+    assert re.match(r"config\.yaml:[67]: folders\[0\]\.", problem)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("url: https://me:secret@api.scriptix.io/", "must not contain a user name or password"),
+        ("url: https://api.scriptix.io/?a=b", "must not contain '?' or '#'"),
+        ("url: api.scriptix.io", "must be an address such as https://api.scriptix.io/api/v3"),
+        ("url: https://api.scriptix.io:99999/", "is not a valid address"),
+        ("url: http://localhost.example.org/", "must begin with https://, since the key travels with every request"),
+        ("auth: basic", "must be x-zoom-s2t-key or bearer"),
+        ("requests_per_minute: 0", "must be at least 1"),
+        ("requests_per_minute: true", "must be a whole number"),
+        ("chunk_size: 1023", "must be at least 1KiB"),
+        ("timeout: 0", "must be at least 100ms"),
+        ("deadline: 0", "must be at least 1s"),
+        ("polling: list", "'list' is not available in this version; it must be auto or single"),
+        ("result_units: seconds", "must be auto, s or ms"),
+        ("bandwidth: 5MiB/s", "unknown setting"),
+    ],
+)
+def test_a_wrong_setting_of_the_service_is_one_problem_on_its_line(desk: Desk, setting: str, sentence: str) -> None:
+    name = setting.partition(":")[0]
+    assert desk.problems(desk.api(setting)) == [f"config.yaml:3: api.{name}: {sentence}"]
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080/api/v3/", "http://127.0.0.1:1/", "http://[::1]:8080"])
+def test_http_is_allowed_to_this_very_machine(desk: Desk, url: str) -> None:
+    assert desk.load(desk.api(f"url: '{url}'")).api.url == url.rstrip("/")
+
+
+def test_webhook_options_do_not_hide_in_the_document(desk: Desk) -> None:
+    (problem,) = desk.problems(desk.folder('scriptix: {document: {webhook_headers: ["A: ${KEY}"]}}'))
+    assert "set 'webhook' beside it" in problem
+
+
+def test_a_problem_in_the_defaults_is_told_once_however_many_folders_there_are(desk: Desk) -> None:
+    text = SMALL + "  - {path: /srv/b, language: nl, document_type: caption}\n    "
+    problems = desk.problems(text + 'defaults: {language: "n l", include: [], scriptix: {webhook: {}}}\n')
+    assert len(problems) == 3
+
+
+@pytest.mark.parametrize("text", ["{}", "api: {key: '${KEY}'}\nfolders:\n", "api: {key: '${KEY}'}\nfolders: []\n"])
+def test_at_least_one_folder_is_needed(desk: Desk, text: str) -> None:
+    assert "folders: at least one folder is needed, as '- path: /srv/media'" in "\n".join(desk.problems(text))
+
+
+def test_a_folder_that_is_no_mapping_is_one_problem(desk: Desk) -> None:
+    assert desk.problems(textwrap.dedent(SMALL) + "  - /srv/b\n") == [
+        "config.yaml:6: folders[1]: must be a mapping, with a name and a value on each line below it"
+    ]
+
+
+# The file itself
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"", "config.yaml:1: the file is empty"),
+        (b"- a\n", "config.yaml:1: the file must be a mapping of settings, as `folders:`"),
+        (b"api:\n\turl: x\n", "(indent with spaces, never with tabs)"),
+        (b"api: [\n", "config.yaml:2: is not valid YAML: "),
+        (b"api: {key: ${KEY}}\n", "(a value with ${\N{HORIZONTAL ELLIPSIS}} needs quotes inside [ ] and { })"),
+        (b"a: 1\nb: \xff\n", "config.yaml:2: is not UTF-8 text"),
+        (b"a: 1\nb: \x07\n", "config.yaml:2: has a character that YAML does not allow (U+0007)"),
+        (b"a: 1\n---\nb: 1\n", "config.yaml:2: is not valid YAML: but found another document"),
+        (b"a: *nobody\n", "config.yaml:1: is not valid YAML: found undefined alias 'nobody'"),
+        (b"\n" + b"[" * 100_000, "config.yaml:2: is nested more than 40 levels deep"),
+        (b"#" * (document.MAX_BYTES + 1), "config.yaml:1: the file is larger than 1 MiB; is it the configuration?"),
+        (b"a: &a [*a]\n", "config.yaml:1: its aliases or variables make the file too large to be meant"),
+        (b"a: &a {<<: *a}\n", "config.yaml:1: its aliases or variables make the file too large to be meant"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_problem(desk: Desk, text: bytes, problem: str) -> None:
+    (found,) = desk.problems(text)
+    assert problem in found
+
+
+def test_a_few_lines_of_aliases_cannot_fill_the_memory(desk: Desk) -> None:
+    laughs = ["l0: &l0 [" + ", ".join(["x"] * 10) + "]"]
+    laughs += [f"l{level}: &l{level} [" + ", ".join([f"*l{level - 1}"] * 10) + "]" for level in range(1, 12)]
+    (problem,) = desk.problems("\n".join(laughs))
+    assert "too large to be meant" in problem
+
+
+def test_a_name_set_twice_is_told_with_both_lines(desk: Desk) -> None:
+    assert desk.problems(desk.folder("recursive: true", '"recursive": false')) == [
+        "config.yaml:7: folders[0].recursive: is set twice (first on line 6)"
+    ]
+
+
+def test_anchors_and_merges_work_and_what_is_written_wins(desk: Desk) -> None:
+    one, two = desk.load(
+        """\
+        api: {key: "${KEY}"}
+        folders:
+          - &one
+            path: /srv/one
+            language: nl
+            document_type: caption
+          - <<: *one
+            path: /srv/two
+        """
+    ).folders
+    assert (one.path.name, two.path.name) == ("one", "two")
+    assert two.request == one.request
+
+
+def test_json_is_a_configuration_too(desk: Desk) -> None:
+    assert desk.load(json.dumps(yaml.safe_load(textwrap.dedent(SMALL)), indent=1)).folders[0].name == "council"
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read_over(desk: Desk) -> None:
+    text = textwrap.dedent(SMALL).replace("\n", "\r\n").encode()
+    assert desk.load(b"\xef\xbb\xbf" + text) == desk.load(SMALL)
+
+
+def test_a_configuration_that_is_not_there_is_a_sentence_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no such file \(name the configuration with --config"):
+        load(tmp_path / "config.yaml", {})
+    with pytest.raises(ConfigurationError, match="the configuration cannot be read: Is a directory"):
+        load(tmp_path, {})
+
+
+# Variables
+
+
+def test_variables_are_filled_in_anywhere_and_read_as_if_they_stood_there(desk: Desk) -> None:
+    text = desk.folder("recursive: ${DEEP}", 'min_size: "${SIZE}KiB"', "name: $${SIZE} ${KEY}")
+    (folder,) = desk.load(text, {**ENVIRONMENT, "DEEP": "no", "SIZE": "3"}).folders
+    assert (folder.recursive, folder.min_size, folder.name) == (False, 3072, "${SIZE} " + KEY)
+
+
+def test_a_variable_that_is_not_set_is_one_problem(desk: Desk) -> None:
+    assert desk.problems(SMALL, {}) == [
+        "config.yaml:1: api.key: the variable KEY is not set in the environment",
+    ]
+    problems = desk.problems(SMALL.replace("/srv/media/council", "${MEDIA}/council").replace("nl", "${LANGUAGE}"))
+    assert problems == [
+        "config.yaml:3: folders[0].path: the variable MEDIA is not set in the environment",
+        "config.yaml:4: folders[0].language: the variable LANGUAGE is not set in the environment",
+    ]
+
+
+def test_a_variable_without_a_name_is_a_problem(desk: Desk) -> None:
+    (problem,) = desk.problems(desk.folder("name: 'a ${b'"))
+    assert problem.endswith("has a '${' that names no variable (write '$${' for the characters)")
+
+
+# The key
+
+
+def api_and_folder(api: str) -> str:
+    return textwrap.dedent(SMALL).replace('{key: "${KEY}"}', api)
+
+
+def test_the_key_comes_from_a_file_without_its_line_break(desk: Desk) -> None:
+    file = desk.directory / "key"
+    file.write_text(f"{KEY}\n")
+    file.chmod(0o600)
+    loaded = desk.load(api_and_folder("{key_file: key}"))
+    assert loaded.api.key.reveal() == KEY
+    assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_a_key_file_that_others_can_read_is_a_warning(desk: Desk, mode: int) -> None:
+    file = desk.directory / "key"
+    file.write_text(KEY)
+    file.chmod(mode)
+    (warning,) = desk.load(api_and_folder(f"{{key_file: {file}}}")).warnings
+    assert warning.startswith(f"{desk.path}:1: api.key_file: the key file {file} can be read by others")
+
+
+def test_a_literal_key_is_accepted_with_a_warning(desk: Desk) -> None:
+    loaded = desk.load(api_and_folder(f"{{key: {KEY}}}"))
+    assert loaded.api.key.reveal() == KEY
+    (warning,) = loaded.warnings
+    assert warning.startswith(f"{desk.path}:1: api.key: the key itself stands in the configuration")
+    assert KEY not in warning
+
+
+def test_the_credential_of_systemd_is_found_by_itself(desk: Desk) -> None:
+    credential = desk.directory / "api-key"
+    credential.write_text(KEY)
+    credential.chmod(0o440)
+    for api in ("{}", '{key_file: "${CREDENTIALS_DIRECTORY}/api-key"}'):
+        loaded = desk.load(api_and_folder(api), {"CREDENTIALS_DIRECTORY": str(desk.directory)})
+        assert loaded.api.key.reveal() == KEY
+        assert loaded.warnings == ()
+
+
+@pytest.mark.parametrize("api", ["{}", "", "{key: null}"])
+def test_without_a_key_there_is_one_problem_that_tells_how(desk: Desk, api: str) -> None:
+    (problem,) = desk.problems(api_and_folder(api), {"CREDENTIALS_DIRECTORY": str(desk.directory)})
+    assert problem.startswith("config.yaml:1: api.key: there is no key; name a file that holds it with 'key_file'")
+
+
+def test_two_keys_are_one_too_many(desk: Desk) -> None:
+    (problem,) = desk.problems(api_and_folder('{key: "${KEY}", key_file: /etc/key}'))
+    assert problem == "config.yaml:1: api.key: is set besides 'key_file'; give the key in one of them"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "is empty"), (b" \n", "is empty"), (b"one two", "holds no key"), (b"\xff\x00", "holds no key")],
+)
+def test_a_key_file_without_a_key_is_a_problem_with_its_path(desk: Desk, content: bytes, sentence: str) -> None:
+    file = desk.directory / "key"
+    file.write_bytes(content)
+    (problem,) = desk.problems(api_and_folder(f"{{key_file: {file}}}"))
+    assert problem.startswith(f"config.yaml:1: api.key_file: the key file {file} {sentence}")
+
+
+def test_a_key_file_that_is_no_file_of_a_key_is_a_problem_with_its_path(desk: Desk) -> None:
+    pipe, large, circle = (desk.directory / name for name in ("pipe", "large", "circle"))
+    os.mkfifo(pipe)
+    circle.symlink_to(circle)
+    large.write_bytes(b"k" * 5000)
+    for path, sentence in (
+        (desk.directory / "nowhere", "there is no file"),
+        (desk.directory, "is not a regular file|Is a directory"),
+        (circle, f"the key cannot be read from {circle}: Too many levels of symbolic links"),
+        (pipe, "is not a regular file"),
+        (large, "is too long to hold a key"),
+    ):
+        (problem,) = desk.problems(api_and_folder(f"{{key_file: {path}}}"))
+        assert str(path) in problem
+        assert re.search(sentence, problem)
+
+
+def test_an_empty_variable_is_no_key(desk: Desk) -> None:
+    assert desk.problems(SMALL, {"KEY": " "}) == ["config.yaml:1: api.key: is empty"]
+
+
+def test_a_secret_never_shows_itself(desk: Desk) -> None:
+    loaded = desk.load(SMALL)
+    assert KEY not in f"{loaded} {loaded!r} {loaded.api.key} {[loaded.api.key]}"
+    assert loaded.api.key == Secret(KEY)
+
+
+# Paths
+
+
+def test_paths_begin_at_the_home_or_at_the_configuration(desk: Desk) -> None:
+    text = textwrap.dedent(SMALL).replace("/srv/media/council", "~/media")
+    assert desk.load(text + "state: here/state.db\n").folders[0].path == Path("/home/somebody/media")
+    assert desk.load(text + "state: here/state.db\n").state == desk.directory / "here/state.db"
+    (problem,) = desk.problems(text.replace("~/media", "~no-such-account/media"))
+    assert problem == "config.yaml:3: folders[0].path: names a home directory that is not known"
+
+
+def test_the_state_is_where_systemd_wants_it_or_in_the_home(desk: Desk) -> None:
+    assert desk.load(SMALL).state == Path("/home/somebody/.local/state/scriptixd/state.db")
+    environment = {**ENVIRONMENT, "STATE_DIRECTORY": "/var/lib/scriptixd:/var/lib/other"}
+    assert desk.load(SMALL, environment).state == Path("/var/lib/scriptixd/state.db")
+
+
+def test_a_directory_is_no_state_file(desk: Desk) -> None:
+    (problem,) = desk.problems(textwrap.dedent(SMALL) + "state: .\n")
+    assert problem.startswith("config.yaml:6: state: ")
+    assert "is a directory" in problem
+
+
+def two_folders(one: Path | str, two: Path | str, more: str = "") -> str:
+    return f"""\
+api: {{key: "${{KEY}}"}}
+defaults: {{language: nl, document_type: caption}}
+folders:
+  - {{path: "{one}", name: one}}
+  - {{path: "{two}", name: two}}
+{more}"""
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "relation"),
+    [
+        ("/srv/a", "/srv/a/", "folders[1] 'two' (/srv/a) is the same directory as folders[0] 'one' (/srv/a)"),
+        ("/srv/a", "/srv/b/../a/c", "folders[1] 'two' (/srv/b/../a/c) lies inside folders[0] 'one' (/srv/a)"),
+        ("/srv/a/b/c", "/srv/a", "folders[0] 'one' (/srv/a/b/c) lies inside folders[1] 'two' (/srv/a)"),
+        ("/", "/srv/a", "folders[1] 'two' (/srv/a) lies inside folders[0] 'one' (/)"),
+    ],
+)
+def test_a_directory_belongs_to_one_folder_alone(desk: Desk, one: str, two: str, relation: str) -> None:
+    (problem,) = desk.problems(two_folders(one, two))
+    assert problem == f"config.yaml:5: folders[1].path: {relation}; a directory belongs to one folder alone"
+
+
+def test_neighbours_are_not_nested(desk: Desk) -> None:
+    assert len(desk.load(two_folders("/srv/a", "/srv/ab")).folders) == 2
+
+
+def test_links_do_not_hide_that_two_paths_are_one_directory(desk: Desk) -> None:
+    real, link = desk.directory / "real", desk.directory / "link"
+    (real / "inner").mkdir(parents=True)
+    link.symlink_to("real")
+    for other in (link, link / "inner", link / "not-there-yet", link / ".." / "real"):
+        (problem,) = desk.problems(two_folders(real, other))
+        assert f"'one' ({real})" in problem
+        assert f"'two' ({other})" in problem
+    assert desk.load(two_folders(link / "a", link / "b")).folders[0].path == link / "a"
+
+
+def test_looking_ends_where_a_share_is_mounted(tmp_path: Path) -> None:
+    (tmp_path / "share" / "inner").mkdir(parents=True)
+    (tmp_path / "share" / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "share")
+    untouchable = frozenset({str(tmp_path.resolve() / "share")})
+    place = lead(tmp_path / "link" / "file", untouchable)
+    assert place.path == str(tmp_path.resolve() / "share" / "file")
+    assert place.directory is None
+    assert lead(tmp_path / "link" / "file", frozenset()).directory is False
+    assert lead(tmp_path / "link" / "inner", frozenset()).directory is True
+
+
+def test_whatever_is_not_surely_local_is_not_looked_at(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        "40 22 0:40 / /mnt/two\\040words rw shared:2 - cifs //server/share rw\n"
+        "41 22 0:41 / /mnt/nfs rw - nfs4 server:/export rw\n"
+        "42 22 0:42 / /mnt/over rw master:3 - fuse.sshfs somebody@server: rw\n"
+        "43 22 0:43 / /mnt/later rw - autofs systemd-1 rw\n"
+    )
+    assert shares(mounts) == {"/mnt/two words", "/mnt/nfs", "/mnt/over", "/mnt/later"}
+    assert shares(tmp_path / "no-proc") == frozenset()
+
+
+def test_a_circle_of_links_and_a_file_are_no_directories_and_what_is_missing_waits(desk: Desk) -> None:
+    circle, file = desk.directory / "circle", desk.directory / "file"
+    circle.symlink_to(circle)
+    file.touch()
+    assert desk.problems(two_folders(circle, file)) == [
+        f"config.yaml:4: folders[0].path: {circle} is not a directory",
+        f"config.yaml:5: folders[1].path: {file} is not a directory",
+    ]
+    assert "is not a directory" in desk.problems(two_folders("/srv/a", file / "below"))[0]
+    assert len(desk.load(two_folders(desk.directory / "later", "/srv/b")).folders) == 2
+
+
+def test_a_name_belongs_to_one_folder_alone(desk: Desk) -> None:
+    more = "  - {path: /srv/c, name: one}\n  - {path: /srv/two}\n"
+    assert desk.problems(two_folders("/srv/a", "/srv/b", more)) == [
+        "config.yaml:6: folders[2].name: the name 'one' is taken by folders[0] 'one' (/srv/a); set another 'name'",
+        "config.yaml:7: folders[3].name: the name 'two' is taken by folders[1] 'two' (/srv/b); set another 'name'",
+    ]
+
+
+@pytest.mark.parametrize("path", ["/", "/srv/..", "/srv/\\udcff"])
+def test_a_path_whose_last_part_is_no_name_needs_one(desk: Desk, path: str) -> None:
+    (problem,) = desk.problems(SMALL.replace("/srv/media/council", f'"{path}"'))
+    assert problem == "config.yaml:3: folders[0].name: is required here: the path's last part cannot be a name"
+
+
+def test_a_path_may_have_bytes_that_are_not_utf_8(desk: Desk) -> None:
+    (folder,) = desk.load(SMALL.replace("/srv/media/council", '"/srv/\\udcff"\n        name: odd')).folders
+    assert os.fsencode(folder.path) == b"/srv/\xff"
+
+
+# Units
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("500ms", 0.5), ("30s", 30), ("5m", 300), ("2h", 7200), ("90d", 7776000), ("0", 0), ("1.5 h", 5400), ("7", 7)],
+)
+def test_durations_carry_units(text: str, seconds: float) -> None:
+    assert units.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1", "1e3", "1h30m", "inf", "nan", "1,5s", "٣", "5M", "1.s"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"must be a duration|unknown unit"):
+        units.duration(text)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([("", 1), ("B", 1), ("kB", 10**3), ("MB", 10**6), ("GB", 10**9)]),
+    st.sampled_from(["", " "]),
+)
+def test_sizes_in_tens_are_exact(count: int, unit: tuple[str, int], space: str) -> None:
+    assert units.size(f"{count}{space}{unit[0]}") == count * unit[1]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**20), st.integers(0, 4))
+def test_sizes_in_twos_are_exact_and_capitals_do_not_matter(count: int, power: int) -> None:
+    name = ["B", "KiB", "MiB", "GiB", "TiB"][power]
+    assert units.size(f"{count}{name}") == units.size(f"{count}{name.lower()}") == count * 1024**power
+
+
+@settings(deadline=None)
+@given(st.text(max_size=20))
+def test_any_text_is_a_quantity_or_a_value_error(text: str) -> None:
+    for read in (units.duration, units.size):
+        try:
+            assert read(text) >= 0
+        except ValueError as error:
+            assert str(error)  # noqa: PT017  either is right; what matters is that nothing else is raised
+
+
+# Whatever is in the file
+
+
+def names() -> st.SearchStrategy[str]:
+    models = [
+        model_at(ConfigurationFile, ()),
+        *(model_at(ConfigurationFile, place) for place in blocks(ConfigurationFile)),
+    ]
+    return st.sampled_from(
+        sorted({name for model in models for name in model.model_fields} | {"", "[key]", "<<", "x y"})
+    )
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 10)
+    | st.floats()
+    | st.sampled_from(
+        ["auto", "nl", "caption", "json", "/", "~", ".", "${KEY}", "${NOBODY}", "$${", "10s", "https://a/"]
+    )
+    | st.text(max_size=5)
+)
+TREES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names(), inner, max_size=4), max_leaves=20
+)
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(names(), TREES, max_size=5)
+    | st.fixed_dictionaries(
+        {
+            "api": st.dictionaries(names(), TREES, max_size=4),
+            "folders": st.lists(st.dictionaries(names(), TREES, max_size=6), max_size=3),
+        }
+    )
+)
+def test_whatever_stands_in_the_file_is_judged_and_never_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(yaml.safe_dump(tree, allow_unicode=False))
+    try:
+        load(path, ENVIRONMENT)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            assert re.match(rf"{re.escape(str(path))}:[1-9][0-9]*: ", problem)
+
+
+# The example
+
+
+def example(desk: Desk) -> str:
+    key = desk.directory / "key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    return EXAMPLE.read_text().replace("/etc/scriptixd/api-key", str(key))
+
+
+def with_the_settings_that_are_not_set(text: str) -> bytes:
+    return re.sub(r"^#(?=  )", "", text.replace("      webhook: null\n", ""), flags=re.MULTILINE).encode()
+
+
+def settings_of(model: type[Block]) -> set[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
+    for place in ((), *blocks(model)):
+        if place[:1] != ("defaults",):
+            found |= {(*map(str, place), name) for name in model_at(model, place).model_fields}
+    return found
+
+
+def test_the_example_loads_without_a_warning_and_shows_the_defaults(desk: Desk) -> None:
+    shown = desk.load(example(desk))
+    plain = desk.load(SMALL + "state: /var/lib/scriptixd/state.db\n")
+    assert shown == plain
+
+
+def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
+    environment = {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token"}
+    shown = document.parse(with_the_settings_that_are_not_set(example(desk)), environment)
+    assert not shown.problems
+    places = {tuple(part for part in place if isinstance(part, str)) for place in shown.lines}
+    header = ("folders", "scriptix", "webhook", "headers", "Authorization")
+    assert places - {(), header} == settings_of(ConfigurationFile)
+
+
+def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> None:
+    text = with_the_settings_that_are_not_set(example(desk)).decode()
+    text = re.sub(r"^ *key_file:.*\n", "", text, flags=re.MULTILINE)
+    loaded = desk.load(text, {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token"})
+    assert loaded.api.key.reveal() == KEY
+    assert loaded.folders[0].labels.webhook == Webhook(
+        "https://cms.example.org/scriptix", "POST", ("Authorization: Bearer token",)
+    )
+
+
+def test_every_setting_of_the_example_has_a_sentence(desk: Desk) -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r" *(- )?[a-z_]+: [^{]", line):
+            above = lines[number - 1].strip()
+            assert above.startswith("# "), line
