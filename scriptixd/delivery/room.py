@@ -126,7 +126,9 @@ class DeliveryRoom:
             self._write(order, output, data, sidecar, now)
             return None
         made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
-        LOG.info("%s: wrote %s", shown(f"{order.source.folder}/{order.source.path}"), ", ".join(shown(name) for name in made))
+        LOG.info(
+            "%s: wrote %s", shown(f"{order.source.folder}/{order.source.path}"), ", ".join(shown(name) for name in made)
+        )
         return Delivered()
 
     def _write(self, order: Order, output: str, data: bytes, intended: Sidecar | None, now: Now) -> None:
@@ -138,7 +140,9 @@ class DeliveryRoom:
                 self._store.deliveries.written(intended, now.wall)
                 return
         place = self._place(order, output)
-        sidecar = self._store.deliveries.intend(order.delivery, order.source.folder, place.path, output, digest)
+        sidecar = self._store.deliveries.intend(
+            order.delivery, order.source.folder, place.path, output, digest, place.replaces
+        )
         try:
             order.root.write(place.path, data, place.replaces)
         except NameTaken:
@@ -175,9 +179,11 @@ class DeliveryRoom:
         lies_there = path.rpartition("/")[2] in names
         if not lies_there:
             return Place(path, None) if ours is None or of_this_source else None
-        if ours is not None and of_this_source and _digest(root, path) == ours.sha256:
-            return Place(path, ours.sha256)
-        return None
+        if ours is None or not of_this_source:
+            return None
+        # A crash between the intent and the write leaves the file that was to be replaced.
+        digest = _digest(root, path)
+        return Place(path, digest) if digest in {ours.sha256, ours.replaces} else None
 
     def _names_in(self, root: Root, source: Source) -> Collection[str]:
         return {entry.name for entry in root.listing(source.directory)}

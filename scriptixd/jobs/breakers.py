@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -31,6 +31,9 @@ class Pause(StrEnum):
     QUOTA = "quota"
     AWAY = "away"
     FOLDER = "folder"
+
+
+_OPENING: Final = (Pause.ACCOUNT, "opening uploads")  # the key is accepted, and yet no upload can be opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Breakers:
         with self._guard:
             pauses = [(Pause.ACCOUNT, ""), (Pause.AWAY, "")]
             if uploading:
-                pauses.append((Pause.QUOTA, ""))
+                pauses += [(Pause.QUOTA, ""), _OPENING]
             if folder is not None:
                 pauses.append((Pause.FOLDER, folder))
             return max((self._open[pause].until for pause in pauses if pause in self._open), default=0.0)
@@ -65,9 +68,15 @@ class Breakers:
         with self._guard:
             return (Pause.ACCOUNT, "") in self._open
 
-    def trip(self, trouble: Trouble, folder: str, now: float) -> None:
-        """A request failed: pause what its kind of trouble pauses."""
+    def trip(self, trouble: Trouble, folder: str, now: float, *, key_accepted: bool = False) -> None:
+        """A request failed: pause what its kind of trouble pauses.
+
+        `key_accepted`: the account was found in order all the same, so only the opening of uploads is refused,
+        and nothing but an opened upload shows that this has ended.
+        """
         match trouble:
+            case AccountTrouble() if key_accepted:
+                self._pause(_OPENING, trouble, ACCOUNT_PROBE, ACCOUNT_PROBE_CAP, now)
             case AccountTrouble():
                 self._pause((Pause.ACCOUNT, ""), trouble, ACCOUNT_PROBE, ACCOUNT_PROBE_CAP, now)
             case QuotaTrouble():
@@ -75,8 +84,10 @@ class Breakers:
             case FolderTrouble():
                 self._pause((Pause.FOLDER, folder), trouble, FOLDER_PROBE, FOLDER_PROBE, now)
             case Away():
-                self._aways += 1
-                if self._aways >= AWAY_AFTER:
+                with self._guard:
+                    self._aways += 1
+                    all_away = self._aways >= AWAY_AFTER
+                if all_away:
                     self._pause((Pause.AWAY, ""), trouble, trouble.retry_after or 1.0, AWAY_CAP, now)
 
     def heal(self, *, opened: bool, folder: str) -> None:
@@ -85,7 +96,7 @@ class Breakers:
             self._aways = 0
             healed = [(Pause.ACCOUNT, ""), (Pause.AWAY, "")]
             if opened:
-                healed += [(Pause.QUOTA, ""), (Pause.FOLDER, folder)]
+                healed += [(Pause.QUOTA, ""), _OPENING, (Pause.FOLDER, folder)]
             ended = [pause for pause in healed if self._open.pop(pause, None)]
         for pause, name in ended:
             LOG.info("%s goes on: %s", name or "work with Scriptix", _ENDED[pause])
@@ -98,8 +109,12 @@ class Breakers:
     def _pause(self, pause: tuple[Pause, str], trouble: Trouble, first: float, cap: float, now: float) -> None:
         with self._guard:
             before = self._open.get(pause)
+            until = now + (trouble.retry_after or 0.0)
+            if before is not None and now < before.until:  # it was under way when the pause began
+                self._open[pause] = replace(before, until=max(before.until, until))
+                return
             wait = first if before is None else min(cap, before.wait * 2)
-            self._open[pause] = Breaker(trouble, now + max(wait, trouble.retry_after or 0.0), wait)
+            self._open[pause] = Breaker(trouble, max(now + wait, until), wait)
         if before is None:
             level = logging.WARNING if pause[0] is Pause.AWAY else logging.ERROR
             LOG.log(level, "%s%s", f"{pause[1]}: " if pause[1] else "", trouble)

@@ -210,6 +210,8 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
         State.CLOSING: {
             ChunkAccepted: State.CLOSING,
             UploadFinished: State.UPLOADED,
+            SourceChanged: State.FOUND,
+            SourceGone: State.GONE,
             Postponed: State.CLOSING,
             Rejected: State.FAILED,
         },

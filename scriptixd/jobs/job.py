@@ -156,4 +156,5 @@ class Sidecar:
     path: str
     output: str
     sha256: str
+    replaces: str | None  # the hash of our own file that has the name until this one is written
     written_at: float | None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from scriptixd.errors import Away, SourceMissing, Trouble
+from scriptixd.errors import Away, SourceMissing, Stopped, Trouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import (
@@ -25,6 +25,7 @@ from scriptixd.jobs.events import (
     ResultReady,
     SessionKnown,
     SourceChanged,
+    SourceGone,
     StillRunning,
     UploadFinished,
     UploadLost,
@@ -36,6 +37,7 @@ from scriptixd.jobs.ports import Finished, Refused, Running, Sessions, Unclear, 
 from scriptixd.jobs.reading import NOTHING, Changed, Chunk, Content, Prefix
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
+from scriptixd.roots.paths import shown
 from scriptixd.roots.root import Root
 
 LOG = logging.getLogger("scriptixd.pipeline")
@@ -76,7 +78,11 @@ class Gauge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step came to: the job as it is now, and what happened; None if the job moved on meanwhile."""
+    """What one step came to: the job as it is now, and what happened to it.
+
+    Without an event it went on without one worth a save, or moved on meanwhile; another job's id means
+    that its sources share that one from now on.
+    """
 
     job: Job
     event: Event | None
@@ -122,37 +128,49 @@ class Pipeline:
         except Exception:
             self._read.pop(job.id, None)  # after any failure the server is asked for its offset
             raise
-        if outcome is None or isinstance(outcome, Job):
-            return Step(outcome or job, None)
+        if outcome is None:
+            return Step(job, None)
+        if isinstance(outcome, Job):
+            if outcome.id != job.id:
+                self._read.pop(job.id, None)
+            return Step(outcome, None)
         after = self._store.jobs.apply(job, outcome, now.wall)
         if after is None or after.state not in (State.UPLOADING, State.CLOSING):
             self._read.pop(job.id, None)
+        if after is None and isinstance(outcome, UploadOpened):
+            self._give_up(outcome.file_id)
+        elif isinstance(outcome, SourceChanged | SourceGone):
+            self._give_up(_known(job.file_id))
         return Step(after or job, outcome if after else None)
 
     def _found(self, job: Job, now: Now) -> Job | Event | None:
         source = self._source(job)
         if source is None:
-            return Postponed(now.wall + pacing.BACKOFF_BASE, "its file is being looked at again", failed=False)
+            return _looked_at_again(job, "its folder is not configured", now)
         terms = self._folders.terms(source.folder, source.path)
         if terms.request != job.request:
             return self._store.jobs.follow(job, terms.request, now.wall)
         if job.stat.size > terms.max_size:
             return Rejected(
-                f"{source.path} has {job.stat.size} bytes, more than max_size allows ({terms.max_size})",
+                f"{shown(source.path)} has {job.stat.size} bytes, more than max_size allows ({terms.max_size})",
                 "raise max_size for this folder, then: scriptixd retry",
             )
         try:
             if job.sha256 is None and self._store.jobs.content_of_size_known(job):
                 with self._open(source, job) as content:
-                    return Hashed(content.extend(NOTHING, job.stat.size).digest.hexdigest())
+                    whole = content.extend(NOTHING, job.stat.size).digest.hexdigest()
+                    content.check()
+                    return Hashed(whole)
             if job.sha256 is not None and (shared := self._store.jobs.fold(job, now.wall)):
-                LOG.info("%s: its content is known already: shares job %d, nothing is sent", source.path, shared.id)
+                LOG.info(
+                    "%s: its content is known already: shares job %d, nothing is sent", shown(source.path), shared.id
+                )
                 return shared
             with self._open(source, job) as content:
                 seconds = media_seconds(content.reader, source.name, job.stat.size)
+            self._desk.probe(source, terms.outputs)
         except (Changed, SourceMissing) as change:  # the scanner will see it, and say what follows
-            return Postponed(now.wall + pacing.BACKOFF_BASE, change.what, failed=False)
-        self._desk.probe(source, terms.outputs)
+            return _looked_at_again(job, change.what, now)
         file_id = self._uploads.create(terms.request, terms.labels, source.name, job.stat.size)
         self._read[job.id] = NOTHING
         labels = json.dumps(terms.labels.public(), ensure_ascii=True, sort_keys=True)
@@ -176,14 +194,15 @@ class Pipeline:
                     self._send(job, content, read, self._chunk_size)
                     return ChunkAccepted() if job.failures else None
                 whole = content.extend(read, job.stat.size).digest.hexdigest()
+                content.check()
         except (Changed, SourceMissing) as change:
-            self._give_up(file_id)
             return SourceChanged(change.what)
         self._read[job.id] = read
-        closing = self._store.jobs.close_or_fold(job, whole, now.wall)
-        if closing is None:
+        after = self._store.jobs.close_or_fold(job, whole, now.wall)
+        if after is not None and after.id != job.id:
+            LOG.info("job %d has the content of job %d and shares it: its upload is given up", job.id, after.id)
             self._give_up(file_id)
-        return closing
+        return after
 
     def _closing(self, job: Job, _now: Now) -> Job | Event | None:
         if job.service != self._uploads.origin:
@@ -200,16 +219,13 @@ class Pipeline:
         source = self._source(job)
         try:
             if source is None:
-                raise Changed("its file has changed or is not there", "")
+                raise Changed("its file has changed or is not there")
             with self._open(source, job) as content:
                 read = content.extend(prefix or NOTHING, offset)
                 self._send(job, content, read, min(self._chunk_size, job.stat.size - offset))
-        except (Changed, SourceMissing) as change:
-            self._give_up(file_id)
-            return Rejected(
-                f"{change.what}, before its last part was sent: nothing was paid for it",
-                "the new content is sent by itself once it is complete; for the old one: scriptixd redo",
-            )
+        except (Changed, SourceMissing) as change:  # the server lacks the last part: nothing was paid for it
+            somewhere = any(known.present for known in self._store.jobs.sources(job.id))
+            return SourceChanged(change.what) if somewhere else SourceGone(change.what)
         if job.id in self._read and self._read[job.id].length == job.stat.size:
             return UploadFinished()
         return ChunkAccepted() if job.failures else None
@@ -267,7 +283,7 @@ class Pipeline:
         """Tell the service that an unfinished upload is not wanted; unfinished ones cost nothing in any case."""
         try:
             self._uploads.discard(file_id)
-        except Trouble as trouble:
+        except (Trouble, Stopped) as trouble:
             LOG.debug("upload %s could not be given up: %s", file_id, trouble)
 
     def _source(self, job: Job) -> Source | None:
@@ -280,15 +296,14 @@ class Pipeline:
 
     @contextmanager
     def _open(self, source: Source, job: Job) -> Iterator[Content]:
-        """The source for reading, which is what the job was made for at both ends of the block."""
+        """The source for reading, as long as it is what the job was made for."""
         root = self._folders.root(source.folder)
         if root is None:
             raise Changed(f"the folder {source.folder} is not configured any more")
         with root.open(source.path) as reader:
-            content = Content(reader, source.path, job.stat, self._stop, self._gauge.beat)
+            content = Content(reader, shown(source.path), job.stat, self._stop, self._gauge.beat)
             content.check()
             yield content
-            content.check()
 
 
 def _known(value: str | None) -> str:
@@ -296,6 +311,11 @@ def _known(value: str | None) -> str:
     if value is None:
         raise AssertionError("the state file lacks what the job's state guarantees")
     return value
+
+
+def _looked_at_again(job: Job, reason: str, now: Now) -> Postponed:
+    """The scanner has the word; asked again ever less often, in case that it has nothing to say."""
+    return Postponed(now.wall + pacing.backoff(job.failures, None, 1.0), reason)
 
 
 def _elsewhere(job: Job, origin: str) -> Rejected:

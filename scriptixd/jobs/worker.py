@@ -80,16 +80,16 @@ class Claims:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._claimed: set[int] = set()
-        self._turn = 0
+        self._served = ""
 
     @contextmanager
-    def take(self, pick: Callable[[set[int], int], Job | None]) -> Iterator[Job | None]:
-        """A job that nobody else works on; `pick` is given the claimed ones and a number that goes round."""
+    def take(self, pick: Callable[[set[int], str], Job | None]) -> Iterator[Job | None]:
+        """A job that nobody else works on; `pick` is given the claimed ones, and the folder that had its turn last."""
         with self._guard:
-            job = pick(self._claimed, self._turn)
+            job = pick(self._claimed, self._served)
             if job is not None:
                 self._claimed.add(job.id)
-                self._turn += 1
+                self._served = job.folder if job.state is State.FOUND else self._served
         try:
             yield job
         finally:
@@ -132,25 +132,29 @@ class Worker:
             return wait
         if self._breakers.account_refused():
             return self._probe(now)
-        with self._claims.take(lambda claimed, turn: self._pick(claimed, turn, now)) as job:
+        with self._claims.take(lambda claimed, served: self._pick(claimed, served, now)) as job:
             if job is None:
                 return self._later(now)
             self._step(job, now)
         return now.boot
 
-    def _pick(self, claimed: set[int], turn: int, now: Now) -> Job | None:
+    def _pick(self, claimed: set[int], served: str, now: Now) -> Job | None:
         if self._lane is Lane.ASK:
             asked = [self._store.jobs.due(state, now.wall, None, claimed) for state in _STATES[Lane.ASK]]
             return min((job for job in asked if job), key=lambda job: job.due_at, default=None)
-        for state in _STATES[Lane.UPLOAD]:
-            for place in range(len(self._folders)):
-                folder = self._folders[(turn + place) % len(self._folders)]
-                opens = state is State.FOUND
-                if opens and self._breakers.ready_at(uploading=True, folder=folder) > now.boot:
-                    continue
-                job = self._store.jobs.due(state, now.wall, folder, claimed)
-                if job is not None:
-                    return job
+        closing = self._store.jobs.due(State.CLOSING, now.wall, None, claimed)  # also of a folder that was removed
+        if closing is not None:
+            return closing
+        turn = self._folders.index(served) + 1 if served in self._folders else 0
+        folders = [*self._folders[turn:], *self._folders[:turn]]
+        for folder in folders:
+            if job := self._store.jobs.due(State.UPLOADING, now.wall, folder, claimed):
+                return job
+        for folder in folders:
+            if self._breakers.ready_at(uploading=True, folder=folder) > now.boot:
+                continue
+            if job := self._store.jobs.due(State.FOUND, now.wall, folder, claimed):
+                return job
         return None
 
     def _step(self, job: Job, now: Now) -> None:
@@ -176,17 +180,22 @@ class Worker:
         wait = pacing.backoff(job.failures, trouble.retry_after, self._chance())
         event: Event
         match trouble:
-            case AccountTrouble() if job.file_id is not None and self._account_in_order():
-                event = Rejected(
-                    f"Scriptix refuses the key for this job alone: {trouble.what}",
-                    "another key sent it: set that one again, then scriptixd retry; or pay again: scriptixd redo",
-                )
-            case AccountTrouble() | QuotaTrouble() | FolderTrouble():
+            case AccountTrouble():
+                in_order = self._account_in_order()
+                if in_order and job.file_id is not None:
+                    event = Rejected(
+                        f"Scriptix refuses the key for this job alone: {trouble.what}",
+                        "another key sent it: set that one again, then scriptixd retry; or pay again: scriptixd redo",
+                    )
+                else:
+                    self._breakers.trip(trouble, job.folder, now.boot, key_accepted=in_order)
+                    event = Postponed(now.wall, trouble.what, trouble.hint, failed=False)
+            case QuotaTrouble() | FolderTrouble() if job.state is State.FOUND:
                 self._breakers.trip(trouble, job.folder, now.boot)
                 event = Postponed(now.wall, trouble.what, trouble.hint, failed=False)
             case NameTaken():
                 event = Rejected(trouble.what, trouble.hint)
-            case Away() | ShareTrouble() | TargetTrouble():
+            case Away() | ShareTrouble() | TargetTrouble() | QuotaTrouble() | FolderTrouble():
                 self._breakers.trip(trouble, job.folder, now.boot)
                 event = Postponed(now.wall + wait, trouble.what, trouble.hint)
             case PersonHeals():

@@ -93,8 +93,9 @@ def _tus(
         return Response(status_code=204, headers={"Tus-Resumable": TUS_VERSION, "Tus-Version": TUS_VERSION} | offered)
 
     def file(request: Request, uid: str) -> JSONResponse:
+        asking = owner(request)  # a refused key is told before anything else, also for what does not exist
         upload: Upload | None = records.upload(uid)
-        if upload is None or upload.owner != owner(request):
+        if upload is None or upload.owner != asking:
             raise Refused(404, "Not Found", "There is no such upload.")
         return JSONResponse(answers.file(upload))
 

@@ -1,1 +1,1 @@
-""""""
+"""Which files are there, and which of them are complete."""

@@ -12,9 +12,10 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from scriptixd import __version__
 from scriptixd.errors import StateError, StateHeld, StateTrouble
@@ -25,7 +26,15 @@ BUSY_TIMEOUT = 10.0  # s that a writer waits for another: a verb's transaction l
 
 _FLOCK = "hhqqi0q"  # struct flock of fcntl(2): type, whence, start, len, pid
 _UNUSABLE = {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT"}
-_PASSING = {"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_NOMEM"}
+_PASSING: Final[Mapping[str, str]] = {
+    "SQLITE_FULL": "make room on its disk",
+    "SQLITE_IOERR": "make room on its disk, and see whether the disk is in order",
+    "SQLITE_BUSY": "close the program that has it open",
+    "SQLITE_CANTOPEN": "the service's user must be able to write it and its directory",
+    "SQLITE_READONLY": "the service's user must be able to write it and its directory",
+    "SQLITE_NOMEM": "the machine is short of memory",
+}
+_ASK_AS_SERVICE = "ask as the service's user, or as root"
 
 
 class Database:
@@ -76,37 +85,57 @@ def open_state(path: Path) -> Database:
     Raises StateHeld if another process has it, StateError if it cannot be used at all.
     """
     _refuse_network_share(path)
-    with translated(path):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        lock = _take_lock(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-            lock = _take_lock(path)
-        except OSError as error:
-            raise StateError(
-                f"the state file {path} cannot be made: {error.strerror}",
-                f"give the service's user a directory that it may write, or set 'state' (now {path})",
-            ) from error
-        try:
-            connection = _connect(path)
-            migrate(connection, path)
+            with translated(path):
+                connection = _connect(path)
         except BaseException:
             os.close(lock)
             raise
+    except OSError as error:
+        raise StateError(
+            f"the state file {path} cannot be made: {error.strerror}",
+            f"give the service's user a directory that it may write, or set 'state' (now {path})",
+        ) from error
     return Database(path, connection, lock)
 
 
 def open_for_reading(path: Path) -> Database:
     """The state file for a verb that only looks, beside a running daemon or without one; creates nothing."""
-    if not path.exists():
-        raise StateError(f"there is no state file {path} yet", "start the daemon, or name its configuration with -c")
-    # Without a log beside it nobody is writing, and only immutable=1 keeps SQLite from making files of its own.
-    how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+    try:
+        if not path.exists():
+            raise StateError(f"there is no state file {path} yet", "start the daemon, or name another with -c")
+        # Without a log beside it nobody is writing, and only immutable=1 keeps SQLite from making files of its own.
+        how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+        with translated(path):
+            connection = _connect_for_reading(path, how)
+    except OSError as error:
+        raise StateError(f"the state file {path} cannot be read: {error.strerror}", _ASK_AS_SERVICE) from error
+    except StateTrouble as trouble:
+        raise StateError(f"the state file {path} cannot be read: {trouble.__cause__}", _ASK_AS_SERVICE) from trouble
+    return Database(path, connection, None)
+
+
+def open_beside(path: Path) -> Database:
+    """The state file for a verb that asks something of the daemon that has it: takes no lock, migrates nothing.
+
+    Raises StateError if its tables are not this version's.
+    """
     with translated(path):
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False,
+            f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False,
             timeout=BUSY_TIMEOUT,
         )  # fmt: skip
         try:
-            _refuse_newer(connection, path)
+            if _refuse_newer(connection, path) != len(MIGRATIONS):
+                raise StateError(
+                    f"the daemon that has the state file {path} is of another version",
+                    "restart it: systemctl restart scriptixd",
+                )
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             connection.close()
             raise
@@ -121,7 +150,7 @@ def is_held(path: Path) -> bool:
         return False
     except OSError as error:
         raise StateError(
-            f"the lock beside the state file {path} cannot be read: {error.strerror}", "ask as the service's user"
+            f"the lock beside the state file {path} cannot be read: {error.strerror}", _ASK_AS_SERVICE
         ) from error
     try:
         answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
@@ -169,17 +198,29 @@ def _refuse_newer(connection: sqlite3.Connection, path: Path) -> int:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT)
     try:
+        _refuse_newer(connection, path)  # before anything of another program's is touched
         os.chmod(path, 0o640)  # transcripts are nobody's business but the service's and its group's
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StateError(f"the state file {path} cannot use a write-ahead log", "set 'state' to a local disk")
         connection.execute("PRAGMA synchronous = FULL")  # NORMAL lost 200 of 200 commits to a power cut
         connection.execute("PRAGMA foreign_keys = ON")
-        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone():
-            _refuse_newer(connection, path)
-            connection.execute(
-                "CREATE TABLE migrations (number INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL) STRICT"
-            )
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations "
+            "(number INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL) STRICT"
+        )
+        migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?{how}"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT)
+    try:
+        _refuse_newer(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -236,7 +277,5 @@ def translated(path: Path) -> Iterator[None]:
                 "put a backup in its place, or move it away: files with their JSON beside them are not sent again",
             ) from error
         if kind in _PASSING:
-            raise StateTrouble(
-                f"the state file {path} cannot be written: {error}", f"make room on its disk: {path.parent}"
-            ) from error
+            raise StateTrouble(f"the state file {path} cannot be written: {error}", _PASSING[kind]) from error
         raise

@@ -10,9 +10,9 @@ from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted,
 from scriptixd.jobs.job import Delivery, Sidecar
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.jobs import Jobs
-from scriptixd.jobs.store.rows import DELIVERY_COLUMNS, delivery_from
+from scriptixd.jobs.store.rows import DELIVERY_COLUMNS, delivery_from, told
 
-_SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, written_at"
+_SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, replaces, written_at"
 
 
 class Deliveries:
@@ -54,7 +54,7 @@ class Deliveries:
             connection.execute(
                 """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, hint = ?, updated_at = ?
                 WHERE id = ?""",
-                (after.state, after.due_at, after.failures, after.reason, after.hint, at, after.id),
+                (after.state, after.due_at, after.failures, told(after.reason), told(after.hint), at, after.id),
             )
             match event:
                 case Postponed(_, reason, hint):
@@ -63,7 +63,6 @@ class Deliveries:
                     detail = reason
                 case Delivered():
                     detail = ", ".join(os.path.basename(sidecar.path) for sidecar in self.sidecars(after.id))
-            detail = detail.encode("utf-8", "backslashreplace").decode()
             self._jobs.remember(after.job_id, after.source_id, type(event).__name__, after.state, detail, at)
         return after
 
@@ -80,14 +79,21 @@ class Deliveries:
             row = connection.execute(query, (folder, os.fsencode(path))).fetchone()
         return _sidecar_from(row) if row else None
 
-    def intend(self, delivery: Delivery, folder: str, path: str, output: str, sha256: str) -> Sidecar:
-        """Commit a sidecar's name and hash, before it is written."""
+    def intend(
+        self, delivery: Delivery, folder: str, path: str, output: str, sha256: str, replaces: str | None
+    ) -> Sidecar:
+        """Commit a sidecar's name and hash, before it is written over our own file of the hash `replaces`."""
         with self._database.transaction() as connection:
             connection.execute(
-                """INSERT INTO sidecars (delivery_id, folder, path, output, sha256) VALUES (?, ?, ?, ?, ?)
+                "DELETE FROM sidecars WHERE folder = ? AND path = ? AND delivery_id != ?",
+                (folder, os.fsencode(path), delivery.id),
+            )
+            connection.execute(
+                """INSERT INTO sidecars (delivery_id, folder, path, output, sha256, replaces)
+                VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (delivery_id, output) DO UPDATE SET path = excluded.path, sha256 = excluded.sha256,
-                    written_at = NULL""",
-                (delivery.id, folder, os.fsencode(path), output, sha256),
+                    replaces = excluded.replaces, written_at = NULL""",
+                (delivery.id, folder, os.fsencode(path), output, sha256, replaces),
             )
             row = connection.execute(
                 f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? AND output = ?", (delivery.id, output)
@@ -106,8 +112,8 @@ class Deliveries:
 
 
 def _sidecar_from(row: tuple[Any, ...]) -> Sidecar:
-    (id_, delivery_id, folder, path, output, sha256, written_at) = row
-    return Sidecar(id_, delivery_id, folder, os.fsdecode(path), output, sha256, written_at)
+    (id_, delivery_id, folder, path, output, sha256, replaces, written_at) = row
+    return Sidecar(id_, delivery_id, folder, os.fsdecode(path), output, sha256, replaces, written_at)
 
 
 def _marks(values: Collection[object]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from scriptixd.jobs.events import Closing, Event, Rejected, ResultReady, UploadFinished, advance, detail_of
-from scriptixd.jobs.job import ACTIVE, Job, Request, State
+from scriptixd.jobs.job import Job, Request, State
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.rows import (
@@ -24,19 +24,27 @@ from scriptixd.jobs.store.rows import (
     job_from,
     job_values,
     source_from,
+    told,
 )
 
-# A found job waits while an earlier one of its size and request has not been read yet: they may be the same.
-_NO_TWIN = f"""NOT EXISTS (SELECT 1 FROM jobs AS twin WHERE twin.size = jobs.size AND twin.request = jobs.request
-    AND twin.redo = jobs.redo AND twin.sha256 IS NULL AND twin.id < jobs.id
-    AND twin.state IN ({", ".join(f"'{state}'" for state in ACTIVE)}))"""
+TWIN_FAILURES = 5  # in a row, after which nobody waits for a job any more: it may be stuck for as long as its disk is
 
-# … and while none of its sources is there as it was found.
-_READABLE = """EXISTS (SELECT 1 FROM deliveries JOIN sources ON sources.id = deliveries.source_id
-    WHERE deliveries.job_id = jobs.id AND deliveries.state != 'dropped' AND sources.present = 1
-    AND sources.settled = 1 AND sources.size = jobs.size AND sources.mtime_ns = jobs.mtime_ns)"""
 
-_STARTABLE = f"AND {_NO_TWIN} AND {_READABLE}"
+def _readable(job: str) -> str:
+    """Whether one of a job's sources is there as it was found."""
+    return f"""EXISTS (SELECT 1 FROM deliveries JOIN sources ON sources.id = deliveries.source_id
+        WHERE deliveries.job_id = {job}.id AND deliveries.state != 'dropped' AND sources.present = 1
+        AND sources.settled = 1 AND sources.size = {job}.size AND sources.mtime_ns = {job}.mtime_ns)"""
+
+
+# A found job waits for its file, and while an earlier one on its way has its content, or may have: only the size
+# and the request are the same, and it has not been read yet. This saves bandwidth; that nothing is paid twice is
+# the work of close_or_fold.
+_STARTABLE = f"""AND {_readable("jobs")} AND NOT EXISTS (SELECT 1 FROM jobs AS twin
+    WHERE twin.size = jobs.size AND (twin.sha256 IS NULL OR twin.sha256 = jobs.sha256)
+    AND twin.request = jobs.request AND twin.redo = jobs.redo AND twin.id < jobs.id AND twin.failures < {TWIN_FAILURES}
+    AND (twin.state = 'uploading' OR twin.state = 'found' AND {_readable("twin")}))"""
+
 _LAST_PAID = "id = (SELECT max(id) FROM ledger WHERE job_id = ?)"
 
 
@@ -104,6 +112,7 @@ class Jobs:
         """Share another job's transcript, if one of this content and request is known; returns that one.
 
         Only for a job for which nothing was paid: it is no more afterwards, and its sources share the other.
+        One that was not paid either is none to share: it may lose its file before it gets there.
         """
         with self._database.transaction() as connection:
             current = self.get(job.id)
@@ -120,12 +129,10 @@ class Jobs:
     def close_or_fold(self, job: Job, sha256: str, at: float) -> Job | None:
         """Commit the content's identity before its last chunk is sent, unless it turns out to be known already.
 
-        Returns the job, now closing; None if it was folded or has changed meanwhile.
+        Returns the job, now closing, or the one that it shares from now on; None if it has changed meanwhile.
         """
         with self._database.transaction():
-            if self.fold(replace(job, sha256=sha256), at):
-                return None
-            return self.apply(job, Closing(sha256), at)
+            return self.fold(replace(job, sha256=sha256), at) or self.apply(job, Closing(sha256), at)
 
     def sources(self, job_id: int) -> Sequence[Source]:
         """Every source that shares the job, the oldest first."""
@@ -149,33 +156,37 @@ class Jobs:
             return connection.execute(query, (job.stat.size, job.id, job.redo)).fetchone() is not None
 
     def _same_content(self, job: Job) -> Job | None:
-        """Another job of this content and request: one that may have been paid, else an earlier one on its way."""
+        """Another job of this content and request that was paid, or may have been."""
         query = f"""SELECT {JOB_COLUMNS} FROM jobs
             WHERE sha256 = ? AND size = ? AND request = ? AND redo = ? AND id != ?
-            AND (closing_at IS NOT NULL OR id IN (SELECT job_id FROM ledger)
-                 OR id < ? AND state IN ('found', 'uploading', 'held'))
+            AND (closing_at IS NOT NULL OR EXISTS (SELECT 1 FROM ledger WHERE ledger.job_id = jobs.id))
             ORDER BY closing_at IS NULL, id LIMIT 1"""
-        values = (job.sha256, job.stat.size, job.request.key, job.redo, job.id, job.id)
+        values = (job.sha256, job.stat.size, job.request.key, job.redo, job.id)
         with self._database.reading() as connection:
             row = connection.execute(query, values).fetchone()
         return job_from(row) if row else None
 
     def due(self, state: State, at: float, folder: str | None, excluded: Collection[int]) -> Job | None:
-        """The oldest job of a state that is due and not in `excluded`; of one folder, if one is named."""
-        marks = ", ".join("?" for _ in excluded)
-        query = f"""SELECT {JOB_COLUMNS} FROM jobs WHERE state = ? AND due_at <= ? AND (? IS NULL OR folder = ?)
-            AND id NOT IN ({marks}) {_STARTABLE if state is State.FOUND else ""} ORDER BY id LIMIT 1"""
+        """A job of a state that is due and not in `excluded`: the oldest of a folder, or of all the longest due."""
+        named, order = ("", "due_at, id") if folder is None else ("AND folder = ?", "id")
+        startable = _STARTABLE if state is State.FOUND else ""
+        query = f"""SELECT {JOB_COLUMNS} FROM jobs WHERE state = '{state}' {named} AND due_at <= ?
+            AND id NOT IN ({", ".join("?" for _ in excluded)}) {startable} ORDER BY {order} LIMIT 1"""
+        values = (at, *excluded) if folder is None else (folder, at, *excluded)
         with self._database.reading() as connection:
-            row = connection.execute(query, (state, at, folder, folder, *excluded)).fetchone()
+            row = connection.execute(query, values).fetchone()
         return job_from(row) if row else None
 
     def next_due(self, states: Collection[State], at: float) -> float | None:
         """When the next waiting job of these states is due, after `at`."""
-        marks = ", ".join("?" for _ in states)
-        query = f"SELECT min(due_at) FROM jobs WHERE state IN ({marks}) AND due_at > ?"
         with self._database.reading() as connection:
-            (earliest,) = connection.execute(query, (*states, at)).fetchone()
-        return None if earliest is None else float(earliest)
+            earliest = [
+                connection.execute(
+                    f"SELECT min(due_at) FROM jobs WHERE state = '{state}' AND due_at > ?", (at,)
+                ).fetchone()
+                for state in states
+            ]
+        return min((float(due) for (due,) in earliest if due is not None), default=None)
 
     def clamp(self, latest: float) -> int:
         """No backoff may outlive a clock that was wrong: nothing is due later than `latest`; returns how many were."""
@@ -195,7 +206,7 @@ class Jobs:
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO history (at, job_id, source_id, event, state, detail) VALUES (?, ?, ?, ?, ?, ?)",
-                (at, job_id, source_id, event, state, detail),
+                (at, job_id, source_id, event, state, told(detail)),
             )
 
     def _share(self, job: Job, source: Source, at: float) -> None:

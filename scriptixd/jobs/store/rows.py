@@ -36,8 +36,8 @@ def job_values(job: Job) -> tuple[object, ...]:
     return (
         job.state, job.folder, job.request.key, job.stat.size, job.stat.mtime_ns, job.stat.inode, job.redo,
         job.sha256, job.media_seconds, job.file_id, job.service, job.key_fingerprint, job.labels, job.session_id,
-        job.closing_at, job.uploaded_at, job.ready_at, job.due_at, job.failures, job.unanswered, job.reason, job.hint,
-        job.held_for, job.created_at, job.updated_at, job.version,
+        job.closing_at, job.uploaded_at, job.ready_at, job.due_at, job.failures, job.unanswered, told(job.reason),
+        told(job.hint), told(job.held_for), job.created_at, job.updated_at, job.version,
     )  # fmt: skip
 
 
@@ -59,6 +59,11 @@ def source_from(row: tuple[Any, ...]) -> Source:
 def delivery_from(row: tuple[Any, ...]) -> Delivery:
     (id_, job_id, source_id, state, due_at, failures, reason, hint) = row
     return Delivery(id_, job_id, source_id, DeliveryState(state), due_at, failures, reason, hint)
+
+
+def told(sentence: str) -> str:
+    """A sentence as a TEXT column takes it: it may quote a name that is not UTF-8."""
+    return sentence.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def join(directory: str, name: str) -> str:

@@ -103,6 +103,7 @@ CREATE TABLE sidecars (              -- a file that we wrote, or are about to: i
     path BLOB NOT NULL,
     output TEXT NOT NULL,
     sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    replaces TEXT CHECK (length(replaces) = 64),  -- our own file that had the name, until this one is written
     written_at REAL,
     UNIQUE (folder, path),
     UNIQUE (delivery_id, output)

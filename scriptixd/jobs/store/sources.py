@@ -12,6 +12,7 @@ from scriptixd.jobs.source import Admission, Sighting, Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import SOURCE_COLUMNS, source_from, split
+from scriptixd.roots.paths import shown
 
 _UNSENT = (State.FOUND, State.HELD, State.UPLOADING)
 _MISSING = """UPDATE sources SET present = 0, settled = 0, updated_at = ?
@@ -113,11 +114,11 @@ class Sources:
         job = self._jobs.newest_of(source.id)
         if job is None:
             return
-        elsewhere = any(other.present for other in self._jobs.sources(job.id))
-        if job.state in _UNSENT and not elsewhere:
-            self._jobs.apply(job, SourceGone(f"{source.path} is not there any more"), at)
+        what = f"{shown(source.path)} is not there any more"
+        if job.state in _UNSENT and self._is_alone(job, source):
+            self._jobs.apply(job, SourceGone(what), at)
         else:
-            self._jobs.remember(job.id, source.id, "Missing", job.state, f"{source.path} is not there any more", at)
+            self._jobs.remember(job.id, source.id, "Missing", job.state, what, at)
 
     def _settled(self, source: Source, admission: Admission, at: float) -> None:
         """The content of a path is complete: it is a new job, or what an earlier one was waiting for."""
@@ -136,13 +137,15 @@ class Sources:
 
     def _resettle(self, job: Job, source: Source, at: float) -> None:
         if job.state is State.UPLOADING:
-            changed = self._jobs.apply(job, SourceChanged(f"{source.path} has changed since its upload began"), at)
+            what = f"{shown(source.path)} has changed since its upload began"
+            changed = self._jobs.apply(job, SourceChanged(what), at)
             job = changed or job
         self._jobs.apply(job, Resettled(source.stat), at)
 
     def _is_alone(self, job: Job, source: Source) -> bool:
-        """Whether no other path needs the job for the content that it was found with."""
-        return all(other.id == source.id for other in self._jobs.sources(job.id))
+        """Whether no other path has the content that the job was found with."""
+        others = (other for other in self._jobs.sources(job.id) if other.id != source.id)
+        return not any(other.present and other.stat.same_content(job.stat) for other in others)
 
     def _one(self, where: str, values: tuple[object, ...]) -> Source | None:
         with self._database.reading() as connection:

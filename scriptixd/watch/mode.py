@@ -1,0 +1,51 @@
+"""How a root is watched, and why: decided by its file system unless the configuration says it.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scriptixd.roots.mounts import is_local
+
+
+class Mode(StrEnum):
+    EVENTS = "events"  # the kernel rings, a timer looks now and then
+    POLL = "poll"  # only the timer looks
+
+
+SETTLE_LOCAL = 10.0  # s: copies on one machine pause for seconds at most
+SETTLE_REMOTE = 60.0  # s: NFS and SMB clients may show an old size and mtime for that long
+SCAN_WITH_EVENTS = 15 * 60.0  # s: what the doorbell misses waits no longer than this
+SCAN_POLLING = 30.0  # s
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    mode: Mode
+    why: str
+
+
+def choose_mode(configured: Mode | None, filesystem: str) -> Choice:
+    """`configured` None is `auto`: events only where nobody but this machine can write."""
+    if configured is not None:
+        return Choice(configured, "the configuration says so")
+    if is_local(filesystem):
+        return Choice(Mode.EVENTS, f"{filesystem} is a local file system")
+    return Choice(Mode.POLL, f"{filesystem} may be written by others, of which the kernel tells nothing")
+
+
+def settle_window(configured: float | None, filesystem: str) -> float:
+    """Seconds for which a file must not change before it is complete."""
+    if configured is not None:
+        return configured
+    return SETTLE_LOCAL if is_local(filesystem) else SETTLE_REMOTE
+
+
+def scan_interval(configured: float | None, mode: Mode) -> float:
+    """Seconds between two full looks."""
+    if configured is not None:
+        return configured
+    return SCAN_WITH_EVENTS if mode is Mode.EVENTS else SCAN_POLLING

@@ -1,0 +1,353 @@
+"""Sidecars beside real files: names, foreign files, edits, crashes in between, and disks that refuse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scriptixd.captions import Units
+from scriptixd.delivery.names import candidates, in_order
+from scriptixd.delivery.room import DeliveryRoom
+from scriptixd.errors import NameTaken
+from scriptixd.jobs.clock import Now
+from scriptixd.jobs.events import Closing, Event, ResultReady, SessionKnown, UploadFinished, UploadOpened
+from scriptixd.jobs.job import DeliveryState, DocumentType, Job, Labels, Request, Terms
+from scriptixd.jobs.source import Admission, Look, Sighting, Source
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import open_state
+from scriptixd.roots.local import LocalRoot
+from scriptixd.roots.root import Root, Stat
+
+REQUEST = Request("en", DocumentType.CAPTION)
+REPLY = {
+    "count": 1,
+    "total_results": 1,
+    "result": {
+        "session_id": "s1", "status": "done", "error": None, "duration": 2.0, "filename": "talk.mp4",
+        "results": [{"result": [["hello", 0.2, 0.6, 0.93], ["there.", 0.64, 1.02, 0.88]],
+                     "speaker": "unk", "text": "hello there.", "sconf": 0.85, "channel": 0}],
+    },
+}  # fmt: skip
+SILENCE = {"count": 1, "total_results": 1, "result": {**REPLY["result"], "results": []}}  # type: ignore[dict-item]
+SRT = "1\n00:00:00,200 --> 00:00:01,034\nhello there.\n"
+
+
+class OneFolder:
+    """A folder `talks`, with outputs that a test may change."""
+
+    def __init__(self, place: Path) -> None:
+        self.disk: Root = LocalRoot(place)
+        self.outputs: tuple[str, ...] = ("json", "srt")
+
+    def names(self) -> list[str]:
+        return ["talks"]
+
+    def root(self, folder: str) -> Root | None:
+        return self.disk if folder == "talks" else None
+
+    def terms(self, folder: str, path: str) -> Terms:
+        return Terms(REQUEST, Labels(path.rpartition("/")[2]), self.outputs, 10**10)
+
+
+class Room:
+    """A delivery room with its store, and ready jobs on demand."""
+
+    def __init__(self, place: Path, state: Path) -> None:
+        self.place = place
+        self.store = Store(open_state(state))
+        self.folders = OneFolder(place)
+        self.clock = 1_700_000_000.0
+        self.reopen()
+
+    def reopen(self) -> None:
+        self.room = DeliveryRoom(self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None)
+
+    def settle(self, name: str, content: bytes) -> Source:
+        path = self.place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        found = path.stat()
+        stat = Stat(found.st_size, found.st_mtime_ns, found.st_ino)
+        directory, _, base = name.rpartition("/")
+        sighting = Sighting(base, stat, Look("boot", 0.0, 2), admission=Admission(REQUEST))
+        self.store.sources.record("talks", directory, [sighting], self.clock)
+        source = self.store.sources.at("talks", name)
+        assert source is not None
+        return source
+
+    def ready(self, name: str, content: bytes = b"sound", reply: object = REPLY) -> Source:
+        source = self.settle(name, content)
+        job = self.store.jobs.newest_of(source.id)
+        assert job is not None
+        body = json.dumps(reply).encode()
+        for event in (
+            UploadOpened("f1", "https://service.example", "0a1b2c3d", '{"filename": "talk.mp4"}', 2.0),
+            Closing(hashlib.sha256(content).hexdigest()),
+            UploadFinished(),
+            SessionKnown("s1", 0.0),
+            ResultReady(body, 2.0),
+        ):
+            job = self.apply(job, event)
+        return source
+
+    def apply(self, job: Job, event: Event) -> Job:
+        after = self.store.jobs.apply(job, event, self.clock)
+        assert after is not None
+        return after
+
+    def work(self, most: int = 40) -> None:
+        """Until nothing is due."""
+        for _ in range(most):
+            wanted = self.room.run_once(Now(self.clock, 1000.0))
+            if wanted > 1000.0:
+                return
+        raise AssertionError("the room never comes to rest")
+
+    def state(self, source: Source) -> DeliveryState:
+        view = self.store.views.source("talks", source.path)
+        assert view is not None
+        return DeliveryState.DELIVERED if view.state == "done" else DeliveryState.PENDING
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.place)): path.read_bytes() for path in self.place.rglob("*") if path.is_file()
+        }
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    place = tmp_path / "talks"
+    place.mkdir()
+    built = Room(place, tmp_path / "state.db")
+    yield built
+    built.store.close()
+
+
+def test_the_set_lies_beside_the_source_and_the_json_says_what_it_is_of(room: Room) -> None:
+    source = room.ready("deep/talk.mp4")
+    room.work()
+    files = room.files()
+    assert sorted(files) == ["deep/talk.json", "deep/talk.mp4", "deep/talk.srt"]
+    assert files["deep/talk.srt"].decode() == SRT
+    told = json.loads(files["deep/talk.json"])
+    ours = told.pop("scriptixd")
+    assert told == REPLY
+    assert ours["source"] == {"name": "talk.mp4", "size": 5, "sha256": hashlib.sha256(b"sound").hexdigest()}
+    assert ours["request"]["language"] == "en"
+    assert ours["session_id"] == "s1"
+    assert room.state(source) is DeliveryState.DELIVERED
+
+
+def test_the_services_reply_is_kept_byte_for_byte(room: Room) -> None:
+    source = room.settle("talk.mp4", b"sound")
+    job = room.store.jobs.newest_of(source.id)
+    assert job is not None
+    body = b'\xef\xbb\xbf{ "result" : {"status":"done", "results": [], "duration": 1.50, "n": 1e2}}\n'
+    for event in (UploadOpened("f", "x", "y", "{}", None), Closing("0" * 64), UploadFinished(), SessionKnown("s", 0.0)):
+        job = room.apply(job, event)
+    room.apply(job, ResultReady(body, 1.5))
+    room.work()
+    written = (room.place / "talk.json").read_bytes()
+    assert written.startswith(body.removeprefix(b"\xef\xbb\xbf").strip()[:-1])
+    assert json.loads(written)["result"]["duration"] == 1.5
+
+
+def test_the_json_is_written_last(room: Room) -> None:
+    assert in_order(("json", "srt")) == ("srt", "json")
+    room.ready("talk.mp4")
+    seen = []
+    while room.room.run_once(Now(room.clock, 1000.0)) <= 1000.0:
+        seen.append(sorted(room.files()))
+    assert seen[0] == ["talk.mp4", "talk.srt"]
+
+
+def test_a_foreign_file_keeps_its_name_and_its_content(room: Room) -> None:
+    (room.place / "talk.srt").write_text("mine")
+    room.ready("talk.mp4")
+    room.work()
+    files = room.files()
+    assert files["talk.srt"] == b"mine"
+    assert files["talk.mp4.srt"].decode() == SRT
+    assert "talk.json" in files
+
+
+def test_two_sources_with_one_stem_get_a_set_each(room: Room) -> None:
+    room.ready("talk.mp4", b"one")
+    room.ready("talk.wav", b"other")
+    room.work()
+    assert sorted(room.files()) == [
+        "talk.json", "talk.mp4", "talk.srt", "talk.wav", "talk.wav.json", "talk.wav.srt",
+    ]  # fmt: skip
+
+
+def test_names_that_are_all_taken_stop_a_job_before_it_is_paid(room: Room) -> None:
+    for path in candidates("talk.mp4", "srt"):
+        (room.place / path).write_text("mine")
+    source = room.settle("talk.mp4", b"sound")
+    with pytest.raises(NameTaken, match=r"talk\.mp4"):
+        room.room.probe(source, ("json", "srt"))
+
+
+def test_names_that_are_taken_after_paying_leave_a_third_one(room: Room) -> None:
+    source = room.ready("talk.mp4")
+    for path in candidates("talk.mp4", "srt"):
+        (room.place / path).write_text("mine")
+    room.work()
+    assert room.files()["talk.mp4.scriptix.srt"].decode() == SRT
+    assert room.state(source) is DeliveryState.DELIVERED
+
+
+def test_when_every_name_is_taken_the_transcript_waits(room: Room) -> None:
+    source = room.ready("talk.mp4")
+    for path in (*candidates("talk.mp4", "srt"), "talk.mp4.scriptix.srt"):
+        (room.place / path).write_text("mine")
+    room.work()
+    assert room.state(source) is DeliveryState.PENDING
+    (room.place / "talk.srt").unlink()
+    room.clock += 600
+    room.work()
+    assert room.files()["talk.srt"].decode() == SRT
+
+
+def test_new_content_replaces_our_own_untouched_files(room: Room) -> None:
+    room.ready("talk.mp4", b"first")
+    room.work()
+    before = room.files()["talk.json"]
+    room.clock += 10
+    room.ready("talk.mp4", b"second take")
+    room.work()
+    files = room.files()
+    assert sorted(files) == ["talk.json", "talk.mp4", "talk.srt"]
+    assert files["talk.json"] != before
+    assert json.loads(files["talk.json"])["scriptixd"]["source"]["size"] == len(b"second take")
+
+
+def test_an_edited_sidecar_is_never_replaced(room: Room) -> None:
+    room.ready("talk.mp4", b"first")
+    room.work()
+    (room.place / "talk.srt").write_text("corrected by a person")
+    room.ready("talk.mp4", b"second take")
+    room.work()
+    assert room.files()["talk.srt"] == b"corrected by a person"
+    assert room.files()["talk.mp4.srt"].decode() == SRT
+
+
+def test_a_sidecar_that_a_person_deleted_is_not_written_again(room: Room) -> None:
+    room.ready("talk.mp4")
+    room.work()
+    (room.place / "talk.srt").unlink()
+    room.reopen()
+    room.clock += 86400
+    room.work()
+    assert "talk.srt" not in room.files()
+
+
+def test_silence_gives_a_json_and_no_empty_captions(room: Room) -> None:
+    source = room.ready("talk.mp4", reply=SILENCE)
+    room.work()
+    assert sorted(room.files()) == ["talk.json", "talk.mp4"]
+    assert room.state(source) is DeliveryState.DELIVERED
+
+
+class PowerCut(BaseException):
+    """The process is no more."""
+
+
+@pytest.mark.parametrize("moment", ["before the write", "after the write"])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_crash_around_a_write_leaves_one_whole_set(room: Room, moment: str, nth: int) -> None:
+    room.ready("talk.mp4")
+    whole, count = room.folders.disk, 0
+
+    class Cut:
+        """The disk, until the power goes."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(whole, name)
+
+        def write(self, path: str, data: bytes, replaces: str | None) -> None:
+            nonlocal count
+            count += 1
+            if count == nth and moment == "before the write":
+                raise PowerCut
+            whole.write(path, data, replaces)
+            if count == nth:
+                raise PowerCut
+
+    room.folders.disk = Cut()  # type: ignore[assignment]
+    with pytest.raises(PowerCut):
+        room.work()
+    room.folders.disk = whole
+    room.reopen()
+    room.work()
+    assert sorted(room.files()) == ["talk.json", "talk.mp4", "talk.srt"]
+
+
+def test_a_crash_before_our_own_file_is_replaced_replaces_it_afterwards(room: Room) -> None:
+    room.ready("talk.mp4", b"first")
+    room.work()
+    room.clock += 10
+    room.ready("talk.mp4", b"second take")
+    whole = room.folders.disk
+
+    class Dead:
+        """The disk, when the power goes."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(whole, name)
+
+        def write(self, path: str, data: bytes, replaces: str | None) -> None:
+            raise PowerCut
+
+    room.folders.disk = Dead()  # type: ignore[assignment]
+    with pytest.raises(PowerCut):
+        room.work()
+    room.folders.disk = whole
+    room.reopen()
+    room.work()
+    files = room.files()
+    assert sorted(files) == ["talk.json", "talk.mp4", "talk.srt"]
+    assert json.loads(files["talk.json"])["scriptixd"]["source"]["size"] == len(b"second take")
+
+
+def test_a_source_without_a_state_row_of_its_content_gets_nothing(room: Room) -> None:
+    source = room.ready("talk.mp4", b"first")
+    room.settle("talk.mp4", b"other content by now")
+    room.work()
+    assert sorted(room.files()) == ["talk.mp4"]
+    assert room.store.views.source("talks", source.path) is not None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_refuses_waits_without_losing_the_result(room: Room) -> None:
+    source = room.ready("deep/talk.mp4")
+    (room.place / "deep").chmod(0o500)
+    room.work()
+    assert room.state(source) is DeliveryState.PENDING
+    (room.place / "deep").chmod(0o700)
+    room.clock += 600
+    room.work()
+    assert room.state(source) is DeliveryState.DELIVERED
+
+
+def test_names_that_are_not_utf8_get_sidecars_too(room: Room) -> None:
+    name = os.fsdecode(b"caf\xe9 \n.mp4")
+    source = room.ready(name)
+    room.work()
+    stem = os.fsdecode(b"caf\xe9 \n")
+    assert sorted(room.files()) == sorted([name, f"{stem}.json", f"{stem}.srt"])
+    assert room.state(source) is DeliveryState.DELIVERED
+    told = json.loads((room.place / f"{stem}.json").read_bytes())
+    assert told["scriptixd"]["source"]["name"] == name
+
+
+def test_what_a_crash_left_of_our_temporaries_is_swept(room: Room) -> None:
+    (room.place / ".scriptixd-0123.tmp").write_bytes(b"half")
+    room.ready("talk.mp4")
+    room.work()
+    assert ".scriptixd-0123.tmp" not in room.files()
