@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from scriptixd.roots.paths import shown
+
 # sd-daemon(3): a line that begins with <N> has that priority in the journal.
 _PRIORITIES: Final[Mapping[int, str]] = {
     logging.CRITICAL: "<2>",
@@ -34,23 +36,17 @@ def start(environment: Mapping[str, str], *, verbose: bool = False) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def printable(text: str) -> str:
-    """A line as a terminal or a journal can show it: no control characters, nothing that cannot be encoded."""
-    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in whole)
-
-
 class _Terminal(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return "\n".join([f"{time} {level}{printable(record.getMessage())}", *_trace(self, record)])
+        return "\n".join([f"{time} {level}{shown(record.getMessage())}", *_trace(self, record)])
 
 
 class _Journal(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         priority = _PRIORITIES.get(record.levelno, "<6>")
-        return "\n".join(priority + line for line in [printable(record.getMessage()), *_trace(self, record)])
+        return "\n".join(priority + line for line in [shown(record.getMessage()), *_trace(self, record)])
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> list[str]:

@@ -11,7 +11,8 @@ class Systemd:
     """The notification socket, as the environment names it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._notifier = SystemdNotifier()
+        # Without a socket to talk to, sdnotify would leave one open.
+        self._notifier = SystemdNotifier() if "NOTIFY_SOCKET" in environment else None
         self.watchdog_interval = _watchdog_interval(environment)
 
     def ready(self, status: str) -> None:
@@ -32,7 +33,8 @@ class Systemd:
             socket.close()
 
     def _tell(self, *lines: str) -> None:
-        self._notifier.notify("\n".join(line.replace("\n", " ") for line in lines))
+        if self._notifier is not None:
+            self._notifier.notify("\n".join(line.replace("\n", " ") for line in lines))
 
 
 def _watchdog_interval(environment: Mapping[str, str]) -> float | None:

@@ -1,0 +1,112 @@
+"""What is seen from outside: log lines, live figures, systemd's socket."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scriptixd.observe import log
+from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveUpload, live_path, read_live, write_live
+from scriptixd.observe.systemd import Systemd
+
+LIVE = Live(
+    pid=42,
+    version="1.0",
+    started_at=100.0,
+    written_at=200.0,
+    folders=(LiveFolder("council", "events", "ext4 is a local file system", "", 150.0, ("deep: may not be read",)),),
+    uploads=(LiveUpload(7, 10, 20, 5.0),),
+    pauses=(LivePause("account", "the key is refused", "check it"),),
+    requests_last_minute=3,
+    requests_per_minute=60,
+)
+
+
+def test_live_figures_come_back_as_they_were_written(tmp_path: Path) -> None:
+    path = live_path(tmp_path / "state.db")
+    write_live(path, LIVE)
+    assert read_live(path, now=201.0) == LIVE
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.db.live.json"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("now", [190.0, 300.0])
+def test_figures_that_nobody_renews_are_none(tmp_path: Path, now: float) -> None:
+    path = tmp_path / "live.json"
+    write_live(path, LIVE)
+    assert read_live(path, now) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"pid": 1}', '{"folders": 3}'])
+def test_figures_that_cannot_be_read_are_none(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "live.json"
+    path.write_text(content)
+    assert read_live(path, 200.0) is None
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_the_journal_gets_priorities_and_one_line_an_occurrence(
+    quiet: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.start({"JOURNAL_STREAM": "8:1"})
+    logging.getLogger("scriptixd.x").warning("evil\n<0>name \x1b[31m \udce9")
+    logging.getLogger("scriptixd.x").info("plain")
+    logging.getLogger("scriptixd.x").debug("hidden")
+    assert capsys.readouterr().err == "<4>evil\\n<0>name \\x1b[31m \\xe9\n<6>plain\n"
+
+
+def test_a_terminal_gets_times_and_levels_in_words(quiet: None, capsys: pytest.CaptureFixture[str]) -> None:
+    log.start({})
+    logging.getLogger("scriptixd.x").error("it broke")
+    line = capsys.readouterr().err
+    assert line.endswith(" error: it broke\n")
+    assert line[2] == line[5] == ":"
+
+
+def test_a_traceback_of_ours_has_the_priority_on_every_line(quiet: None, capsys: pytest.CaptureFixture[str]) -> None:
+    log.start({"JOURNAL_STREAM": "8:1"})
+    try:
+        raise ValueError("a bug")
+    except ValueError:
+        logging.getLogger("scriptixd.x").exception("a job ran into it")
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("<3>") for line in lines)
+    assert lines[-1] == "<3>ValueError: a bug"
+
+
+def test_systemd_hears_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(address)
+        heard.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        systemd = Systemd({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"})
+        systemd.ready("2 folder(s)\nor so")
+        systemd.alive()
+        systemd.stopping()
+        systemd.close()
+        assert heard.recv(100) == b"READY=1\nSTATUS=2 folder(s) or so"
+        assert heard.recv(100) == b"WATCHDOG=1"
+        assert heard.recv(100) == b"STOPPING=1\nSTATUS=stopping"
+    assert systemd.watchdog_interval == 30.0
+
+
+def test_without_systemd_nobody_is_told_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    systemd = Systemd({})
+    systemd.ready("x")
+    systemd.close()
+    assert systemd.watchdog_interval is None
