@@ -1,0 +1,845 @@
+"""The scanner on real directories: what it sees, what it concludes, and what it must never conclude."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from memory_book import MemoryBook
+
+from scriptixd.errors import AdministratorHeals, FileTrouble, ShareTrouble
+from scriptixd.jobs.clock import Now, read_clock
+from scriptixd.jobs.job import DocumentType, Request
+from scriptixd.jobs.source import Admission
+from scriptixd.roots.local import LocalRoot
+from scriptixd.roots.root import Entry, Identity, Kind
+from scriptixd.watch.comparison import HELD_FOR_EXISTING, Existing
+from scriptixd.watch.doorbell import TWICE, Bell, Doorbell, Rung
+from scriptixd.watch.filters import Filter
+from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window
+from scriptixd.watch.scanner import BELL_CHECK, RETRY_MOST, Scanner, Watched
+
+pytestmark = pytest.mark.filterwarnings(f"ignore:{TWICE}:RuntimeWarning")
+
+DEADLINE = 30.0  # s
+SOUND = b"sound" * 1000
+DUTCH = Request("nl", DocumentType.CAPTION)
+ENGLISH = Request("en", DocumentType.CAPTION)
+WINDOW = 10.0
+WATCHED = Watched("council", settle_window=WINDOW, scan_interval=900.0)
+BOOKS: dict[str, Callable[[], MemoryBook]] = {"memory": MemoryBook}
+
+
+def _nothing(directory: str) -> None:
+    """What happens before a listing, usually."""
+
+
+def _dutch(path: str) -> Request:
+    return DUTCH
+
+
+class HandBell:
+    """A doorbell that the test rings."""
+
+    def __init__(self) -> None:
+        self.rung = Rung()
+        self.living = True
+        self.stopped = False
+
+    def take(self) -> Rung:
+        rung, self.rung = self.rung, Rung()
+        return rung
+
+    def alive(self) -> bool:
+        return self.living
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class CountingRoot(LocalRoot):
+    """A local root that remembers what it was asked, and can lose its disk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.listed: list[str] = []
+        self.away = False
+        self.disk: str | None = None
+        self.before_listing: Callable[[str], None] = _nothing
+
+    def identity(self) -> Identity:
+        if self.away:
+            raise ShareTrouble("the share is away", "mount it")
+        here = super().identity()
+        return here if self.disk is None else replace(here, source=self.disk)
+
+    def listing(self, directory: str) -> Sequence[Entry]:
+        self.before_listing(directory)
+        if self.away:
+            raise ShareTrouble("the share is away", "mount it")
+        self.listed.append(directory)
+        return super().listing(directory)
+
+
+class Bench:
+    """A folder, its scanner, and a clock that the test moves."""
+
+    def __init__(self, folder: Path, book: MemoryBook, watched: Watched = WATCHED, boot: str = "boot-1") -> None:
+        self.folder = folder
+        self.book = book
+        self.now = Now(1_800_000_000.0, 5000.0)
+        self.bells: list[HandBell] = []
+        self.beats = 0
+        self.stopping = False
+        self.root = CountingRoot(folder)
+        self.start(watched, boot)
+
+    def start(self, watched: Watched = WATCHED, boot: str = "boot-1", hang: Callable[[], Bell] | None = None) -> None:
+        """A scanner as a fresh daemon has it, on the same book."""
+        self.scanner = Scanner(
+            watched,
+            self.root,
+            self.book,
+            lambda path: ENGLISH if path.startswith("en/") else DUTCH,
+            hang or self._hang,
+            beat=self._beat,
+            stop=lambda: self.stopping,
+            clock=lambda: self.now,
+            boot=boot,
+        )
+
+    def _hang(self) -> Bell:
+        self.bells.append(HandBell())
+        return self.bells[-1]
+
+    def _beat(self) -> None:
+        self.beats += 1
+
+    def put(self, path: str, content: bytes = SOUND) -> Path:
+        place = self.folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        return place
+
+    def run(self, after: float = 1.0) -> float:
+        """One run, so many seconds later; returns in how many seconds the next is wanted."""
+        self.now = Now(self.now.wall + after, self.now.boot + after)
+        return self.scanner.run_once(self.now) - self.now.boot
+
+    def ring(self, *directories: str, trees: tuple[str, ...] = (), everything: bool = False) -> None:
+        self.bells[-1].rung = Rung(frozenset(directories), frozenset(trees), everything)
+
+    @property
+    def present(self) -> set[str]:
+        return {source.path for source in self.book.sources.values() if source.present}
+
+    @property
+    def admitted(self) -> dict[str, Admission]:
+        return dict(self.book.admitted)
+
+    def settle(self) -> None:
+        self.run()
+        self.run(WINDOW + 1)
+        self.run(WINDOW + 1)
+
+
+@pytest.fixture(params=BOOKS)
+def book(request: pytest.FixtureRequest) -> MemoryBook:
+    return BOOKS[request.param]()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "media"
+    place.mkdir()
+    return place
+
+
+@pytest.fixture
+def bench(folder: Path, book: MemoryBook) -> Bench:
+    """A folder that was watched before anything was in it."""
+    bench = Bench(folder, book)
+    bench.run()
+    return bench
+
+
+# What is there
+
+
+def test_a_new_file_is_admitted_once_it_has_settled(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.put("en/deep/b.mp4")
+    bench.ring("", trees=("en",))
+    assert bench.run() == pytest.approx(WINDOW, abs=0.5)
+    assert bench.present == {"a.wav", "en/deep/b.mp4"}
+    assert bench.admitted == {}
+    bench.run(WINDOW)
+    assert bench.admitted == {"a.wav": Admission(DUTCH), "en/deep/b.mp4": Admission(ENGLISH)}
+
+
+def test_nothing_is_written_when_nothing_has_changed(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.put("sub/b.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    writes = bench.book.writes
+    for _ in range(5):
+        bench.run(1000)
+    assert bench.root.listed.count("sub") > 5
+    assert bench.book.writes == writes
+    assert len(bench.book.admitted) == 2
+
+
+def test_what_the_filter_refuses_is_neither_seen_nor_entered(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book, replace(WATCHED, filter=Filter(exclude=("raw/**",))))
+    for path in ("a.txt", "raw/a.wav", "@eaDir/a.wav", ".hidden/a.wav", "b.wav"):
+        bench.put(path)
+    bench.put("small.wav", b"x")
+    bench.run()
+    assert bench.present == {"b.wav"}
+    assert bench.root.listed == [""]
+    assert bench.scanner.view.files == 1
+
+
+def test_a_file_that_keeps_growing_is_not_settled(bench: Bench) -> None:
+    place = bench.put("a.wav")
+    bench.ring("")
+    bench.run()
+    for _ in range(20):
+        with place.open("ab") as file:
+            file.write(SOUND)
+        bench.run(WINDOW + 1)
+    assert bench.admitted == {}
+    assert bench.scanner.view.unsettled == 1
+    bench.run(WINDOW + 1)
+    assert set(bench.admitted) == {"a.wav"}
+
+
+def test_a_file_of_preset_size_settles_only_when_writing_has_ended(bench: Bench) -> None:
+    place = bench.put("a.wav", bytes(50_000))
+    bench.ring("")
+    bench.run()
+    for number in range(5):
+        with place.open("r+b") as file:
+            file.seek(number * 1000)
+            file.write(SOUND[:1000])
+        os.utime(place, (number, number))
+        bench.run(WINDOW + 1)
+    assert bench.admitted == {}
+    bench.run(WINDOW + 1)
+    assert set(bench.admitted) == {"a.wav"}
+
+
+def test_looks_go_on_over_a_restart_of_the_daemon(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.ring("")
+    bench.run()
+    bench.start()
+    bench.run(WINDOW)
+    assert set(bench.admitted) == {"a.wav"}
+
+
+def test_looks_start_anew_after_a_restart_of_the_machine(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.ring("")
+    bench.run()
+    bench.start(boot="boot-2")
+    bench.run(WINDOW)
+    assert bench.admitted == {}
+    bench.run(WINDOW)
+    assert set(bench.admitted) == {"a.wav"}
+
+
+def test_a_settled_file_is_not_admitted_again_after_a_restart_of_the_machine(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.ring("")
+    bench.settle()
+    bench.start(boot="boot-2")
+    bench.settle()
+    assert len(bench.book.admitted) == 1
+
+
+def test_new_content_under_an_old_name_settles_and_is_admitted_again(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.ring("")
+    bench.settle()
+    bench.put("a.wav", SOUND * 2)
+    bench.ring("")
+    bench.settle()
+    assert [path for path, _ in bench.book.admitted] == ["a.wav", "a.wav"]
+
+
+def test_a_settle_window_of_nothing_takes_two_looks(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book, replace(WATCHED, settle_window=0.0))
+    bench.put("a.wav")
+    wanted = bench.run()
+    assert bench.admitted == {}
+    assert 0 < wanted < 1
+    bench.run(wanted)
+    assert set(bench.admitted) == {"a.wav"}
+
+
+# What is there no more
+
+
+def test_deleted_and_renamed_files_are_gone_and_come_back(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.put("b.wav")
+    bench.ring("")
+    bench.settle()
+    (bench.folder / "a.wav").unlink()
+    (bench.folder / "b.wav").rename(bench.folder / "c.wav")
+    bench.ring("")
+    bench.run()
+    assert sorted(bench.book.gone) == ["a.wav", "b.wav"]
+    assert bench.present == {"c.wav"}
+    bench.put("a.wav")
+    bench.ring("")
+    bench.settle()
+    assert bench.present == {"a.wav", "c.wav"}
+    assert [path for path, _ in bench.book.admitted].count("a.wav") == 2
+
+
+@pytest.mark.parametrize("heard", [("sub/deep",), ("",), ("sub",), ("sub/deep", "sub/deep/er", "")])
+def test_a_directory_that_has_vanished_takes_its_files_along(bench: Bench, heard: tuple[str, ...]) -> None:
+    for path in ("a.wav", "sub/b.wav", "sub/deep/c.wav", "sub/deep/er/d.wav"):
+        bench.put(path)
+    bench.ring(everything=True)
+    bench.settle()
+    shutil.rmtree(bench.folder / "sub")
+    bench.ring(*heard)
+    bench.run()
+    assert bench.present == {"a.wav"}
+    assert sorted(bench.book.gone) == ["sub/b.wav", "sub/deep/c.wav", "sub/deep/er/d.wav"]
+
+
+def test_a_directory_that_vanished_while_the_daemon_was_down_takes_its_files_along(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.put("sub/deep/b.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    shutil.rmtree(bench.folder / "sub")
+    bench.start()
+    bench.run()
+    assert bench.book.gone == ["sub/deep/b.wav"]
+
+
+def test_a_directory_that_was_renamed_is_seen_under_its_new_name(bench: Bench) -> None:
+    bench.put("old/deep/a.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    (bench.folder / "old").rename(bench.folder / "new")
+    bench.ring("", trees=("new",))
+    bench.run()
+    assert bench.book.gone == ["old/deep/a.wav"]
+    assert bench.present == {"new/deep/a.wav"}
+
+
+def test_nothing_is_inferred_about_an_entry_of_which_the_disk_tells_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put("a.wav")
+    bench.put("sub/b.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    told = [Entry("a.wav", Kind.FILE, None), Entry("sub", Kind.FILE, None)]
+    monkeypatch.setattr(bench.root, "listing", lambda _: told)
+    bench.ring(everything=True)
+    bench.run()
+    assert bench.book.gone == []
+    assert bench.present == {"a.wav", "sub/b.wav"}
+
+
+# What cannot be reached
+
+
+def test_a_root_that_vanishes_infers_nothing_and_comes_back(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.put("sub/b.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    away = bench.folder.with_name("away")
+    bench.folder.rename(away)
+    waits = [bench.run(1000 if number == 0 else 61) for number in range(9)]
+    assert waits == [1, 2, 4, 8, 16, 32, RETRY_MOST, RETRY_MOST, RETRY_MOST]
+    offline = bench.scanner.offline
+    assert offline is not None
+    assert "does not exist" in offline.reason
+    assert offline.hint
+    assert offline.since == bench.now.wall - 8 * 61
+    assert bench.bells[-1].stopped
+    assert bench.book.gone == []
+    (away / "c.wav").write_bytes(SOUND)
+    away.rename(bench.folder)
+    bench.run(61)
+    assert bench.scanner.offline is None
+    assert bench.present == {"a.wav", "sub/b.wav", "c.wav"}
+    bench.run(WINDOW)
+    assert bench.admitted["c.wav"] == Admission(DUTCH)
+    assert len(bench.book.admitted) == 3
+
+
+def test_an_offline_root_is_not_touched_before_its_time(bench: Bench) -> None:
+    bench.root.away = True
+    bench.run(1000)
+    bench.root.away = False
+    bench.root.listed.clear()
+    assert bench.run(0.5) == 0.5
+    assert bench.root.listed == []
+    bench.run(0.5)
+    assert bench.root.listed == [""]
+
+
+def test_a_disk_that_goes_away_in_the_middle_of_a_scan_infers_nothing(bench: Bench) -> None:
+    for number in range(5):
+        bench.put(f"{number}/a.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    shutil.rmtree(bench.folder / "0")
+
+    def lose(directory: str) -> None:
+        bench.root.away = directory == "2"
+
+    bench.root.before_listing = lose
+    bench.run(1000)
+    assert bench.scanner.offline is not None
+    assert set(bench.book.gone) <= {"0/a.wav"}
+
+
+def test_a_share_that_is_not_mounted_is_not_an_empty_share(bench: Bench) -> None:
+    bench.root.disk = "//nas/media"
+    bench.put("a.wav")
+    bench.put("sub/b.wav")
+    bench.run(1000)
+    bench.settle()
+    share = bench.folder.with_name("share")
+    bench.folder.rename(share)
+    bench.folder.mkdir()
+    (bench.folder / "NOT MOUNTED.txt").touch()
+    bench.root.disk = None
+    for restart in (False, True):
+        if restart:
+            bench.start()
+        bench.run(1000)
+        offline = bench.scanner.offline
+        assert offline is not None
+        assert "not the disk that it was" in offline.reason
+    assert bench.book.gone == []
+    shutil.rmtree(bench.folder)
+    share.rename(bench.folder)
+    bench.root.disk = "//nas/media"
+    bench.run(1000)
+    assert bench.scanner.offline is None
+    assert bench.present == {"a.wav", "sub/b.wav"}
+    assert bench.book.gone == []
+
+
+def test_a_share_that_goes_away_between_two_listings_loses_nothing(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.ring("")
+    bench.settle()
+    share = bench.folder.with_name("share")
+
+    def unmount(directory: str) -> None:
+        if bench.root.disk is None:
+            bench.folder.rename(share)
+            bench.folder.mkdir()
+            bench.root.disk = "bare"
+
+    bench.root.before_listing = unmount
+    bench.ring("")
+    bench.run()
+    assert bench.book.gone == []
+    assert bench.scanner.offline is not None
+
+
+def test_a_folder_that_people_have_emptied_is_empty(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.ring("")
+    bench.settle()
+    (bench.folder / "a.wav").unlink()
+    bench.start()
+    bench.run()
+    assert bench.scanner.offline is None
+    assert bench.book.gone == ["a.wav"]
+
+
+def test_a_directory_that_may_not_be_read_is_told_and_nothing_is_inferred_about_it(bench: Bench) -> None:
+    bench.put("closed/a.wav")
+    bench.put("closed/deep/b.wav")
+    bench.put("c.wav")
+    bench.ring(everything=True)
+    bench.settle()
+
+    def refuse(directory: str) -> None:
+        if directory == "closed":
+            raise FileTrouble("closed may not be read", "let us in")
+
+    bench.root.before_listing = refuse
+    bench.run(1000)
+    assert bench.scanner.offline is None
+    assert bench.scanner.view.problems == ("closed may not be read (let us in)",)
+    assert bench.book.gone == []
+    bench.root.before_listing = _nothing
+    bench.ring("closed")
+    bench.run()
+    assert bench.scanner.view.problems == ()
+
+
+def test_what_could_not_be_read_when_it_was_first_looked_at_was_there_before(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book)
+    bench.put("closed/deep/a.wav")
+
+    def refuse(directory: str) -> None:
+        if directory == "closed":
+            raise FileTrouble("closed may not be read")
+
+    bench.root.before_listing = refuse
+    bench.run()
+    bench.put("new.wav")
+    bench.ring("")
+    bench.settle()
+    bench.root.before_listing = _nothing
+    bench.run(1000)
+    bench.settle()
+    assert bench.admitted == {
+        "new.wav": Admission(DUTCH),
+        "closed/deep/a.wav": Admission(DUTCH, held_for=HELD_FOR_EXISTING),
+    }
+
+
+# First contact
+
+
+@pytest.mark.parametrize(
+    ("existing", "admission"),
+    [
+        (Existing.HOLD, Admission(DUTCH, held_for="was there before this folder was first watched")),
+        (Existing.PROCESS, Admission(DUTCH)),
+        (Existing.IGNORE, Admission(DUTCH, ignored=True)),
+    ],
+)
+def test_what_was_there_before_is_treated_as_configured(
+    folder: Path, book: MemoryBook, existing: Existing, admission: Admission
+) -> None:
+    bench = Bench(folder, book, replace(WATCHED, existing=existing))
+    bench.put("old.wav")
+    bench.run()
+    bench.put("new.wav")
+    bench.ring("")
+    bench.run()
+    bench.run(WINDOW)
+    assert bench.admitted == {"old.wav": admission, "new.wav": Admission(DUTCH)}
+
+
+def test_a_file_dropped_after_a_first_contact_with_an_empty_folder_is_new(bench: Bench) -> None:
+    bench.start()
+    bench.put("a.wav")
+    bench.settle()
+    assert bench.admitted == {"a.wav": Admission(DUTCH)}
+
+
+def test_a_first_contact_that_was_interrupted_goes_on_until_one_pass_is_complete(
+    folder: Path, book: MemoryBook
+) -> None:
+    bench = Bench(folder, book)
+    for number in range(5):
+        bench.put(f"{number}/a.wav")
+
+    def stop(directory: str) -> None:
+        bench.stopping = len(bench.root.listed) == 3
+
+    bench.root.before_listing = stop
+    bench.run()
+    assert len(bench.present) == 3
+    bench.stopping = False
+    bench.root.before_listing = _nothing
+    bench.start()
+    bench.settle()
+    assert len(bench.admitted) == 5
+    assert all(admission.held_for for admission in bench.admitted.values())
+
+
+def test_a_file_that_grew_through_the_first_contact_was_there_before(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book)
+    bench.put("a.wav")
+    bench.run()
+    bench.put("a.wav", SOUND * 2)
+    bench.settle()
+    assert bench.admitted["a.wav"].held_for
+
+
+def test_a_touch_does_not_make_an_old_file_new_but_another_recording_does(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book)
+    place = bench.put("a.wav")
+    bench.settle()
+    os.utime(place, (1, 1))
+    bench.ring("")
+    bench.settle()
+    assert [admission.held_for for _, admission in bench.book.admitted] == [HELD_FOR_EXISTING] * 2
+    bench.put("a.wav", SOUND * 2)
+    bench.ring("")
+    bench.settle()
+    assert bench.book.admitted[-1] == ("a.wav", Admission(DUTCH))
+
+
+def test_another_disk_with_files_on_it_is_a_first_contact_of_its_own(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.ring("")
+    bench.settle()
+    bench.put("b.wav")
+    bench.root.disk = "//other-nas/media"
+    bench.settle()
+    assert bench.admitted == {"a.wav": Admission(DUTCH), "b.wav": Admission(DUTCH, held_for=HELD_FOR_EXISTING)}
+
+
+# When to look
+
+
+def test_only_the_directories_that_rang_are_looked_at(bench: Bench) -> None:
+    for path in ("a.wav", "x/b.wav", "y/c.wav"):
+        bench.put(path)
+    bench.ring(everything=True)
+    bench.settle()
+    bench.root.listed.clear()
+    bench.ring("x")
+    bench.run()
+    assert bench.root.listed == ["x"]
+
+
+def test_a_directory_that_appeared_unheard_is_entered_when_its_parent_rings(bench: Bench) -> None:
+    bench.put("new/deep/a.wav")
+    bench.ring("")
+    bench.run()
+    assert bench.present == {"new/deep/a.wav"}
+
+
+def test_a_burst_of_rings_is_few_looks(bench: Bench) -> None:
+    bench.run(10)
+    bench.root.listed.clear()
+    for number in range(100):
+        bench.put(f"{number}.wav")
+        bench.ring("")
+        assert bench.run(0.01) > 0
+    assert len(bench.root.listed) <= 5
+
+
+def test_the_timer_looks_at_everything_with_a_fresh_doorbell_and_some_jitter(bench: Bench) -> None:
+    wanted = set()
+    for _ in range(5):
+        assert bench.run(1000) == BELL_CHECK
+        wanted.add(bench.scanner._next_full - bench.now.boot)
+    assert len(wanted) == 5
+    assert all(810 <= seconds <= 990 for seconds in wanted)
+    assert bench.root.listed == [""] * 6
+    assert [bell.stopped for bell in bench.bells] == [True] * 5 + [False]
+
+
+def test_a_dead_doorbell_is_replaced_and_everything_is_looked_at(bench: Bench) -> None:
+    bench.put("sub/a.wav")
+    bench.bells[-1].living = False
+    bench.run(BELL_CHECK)
+    assert bench.present == {"sub/a.wav"}
+    assert len(bench.bells) == 2
+    assert bench.bells[0].stopped
+
+
+def test_without_watches_the_folder_is_polled_and_says_why(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book)
+
+    def refuse() -> Bell:
+        raise AdministratorHeals("the kernel has no inotify watch left", "raise it")
+
+    bench.start(replace(WATCHED, scan_interval=None), hang=refuse)
+    assert 27 <= bench.run() <= 33
+    choice = bench.scanner.view.choice
+    assert choice == Choice(Mode.POLL, "the kernel has no inotify watch left (raise it)")
+
+
+def test_polling_looks_at_everything_each_time_without_a_doorbell(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book, Watched("council", watch=Mode.POLL, settle_window=WINDOW))
+    assert 27 <= bench.run() <= 33
+    bench.put("sub/a.wav")
+    bench.run(34)
+    assert bench.present == {"sub/a.wav"}
+    assert bench.bells == []
+
+
+def test_long_scans_move_the_beat_and_stop_when_asked(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book)
+    for number in range(50):
+        bench.put(f"{number}/a.wav")
+    bench.run()
+    assert bench.beats >= 50
+    bench.stopping = True
+    bench.root.listed.clear()
+    bench.run(1000)
+    assert bench.root.listed == []
+    bench.stopping = False
+    bench.run()
+    assert len(bench.root.listed) == 51
+
+
+def test_a_scan_that_takes_longer_than_the_window_does_not_settle_by_that(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book)
+    bench.put("1/a.wav")
+    bench.put("2/a.wav")
+
+    def slow(directory: str) -> None:
+        bench.now = Now(bench.now.wall + 50, bench.now.boot + 50)
+
+    bench.root.before_listing = slow
+    bench.run()
+    since = {source.path: source.look.since for source in book.sources.values()}
+    assert abs(since["1/a.wav"] - since["2/a.wav"]) == 50
+    bench.root.before_listing = _nothing
+    late = max(since, key=since.__getitem__)
+    bench.now = Now(bench.now.wall, since[late] + WINDOW - 0.1)
+    bench.ring("1", "2")
+    bench.run(0)
+    assert late not in bench.admitted
+
+
+def test_the_view_tells_how_the_folder_is_doing(bench: Bench) -> None:
+    bench.put("a.wav")
+    bench.ring(everything=True)
+    bench.run()
+    view = bench.scanner.view
+    assert view.name == "council"
+    assert view.offline is None
+    assert view.choice is not None
+    assert view.choice.mode is Mode.EVENTS
+    assert "local" in view.choice.why
+    assert view.last_full_scan == bench.now.wall
+    assert (view.files, view.unsettled, view.problems) == (1, 1, ())
+
+
+# How to look
+
+
+@pytest.mark.parametrize(
+    ("configured", "filesystem", "mode"),
+    [
+        (None, "ext4", Mode.EVENTS),
+        (None, "tmpfs", Mode.EVENTS),
+        (None, "cifs", Mode.POLL),
+        (None, "fuse.rclone", Mode.POLL),
+        (None, "never-heard-of", Mode.POLL),
+        (Mode.POLL, "ext4", Mode.POLL),
+        (Mode.EVENTS, "nfs4", Mode.EVENTS),
+    ],
+)
+def test_events_are_for_local_disks_unless_the_configuration_says_otherwise(
+    configured: Mode | None, filesystem: str, mode: Mode
+) -> None:
+    choice = choose_mode(configured, filesystem)
+    assert choice.mode is mode
+    assert "configuration" in choice.why if configured else filesystem in choice.why
+
+
+def test_windows_and_intervals_follow_the_disk_unless_they_are_set() -> None:
+    assert (settle_window(None, "xfs"), settle_window(None, "cifs"), settle_window(3.0, "cifs")) == (10.0, 60.0, 3.0)
+    assert (scan_interval(None, Mode.EVENTS), scan_interval(None, Mode.POLL)) == (900.0, 30.0)
+    assert scan_interval(7.0, Mode.EVENTS) == 7.0
+
+
+# With the kernel's own doorbell and clock
+
+
+class Living:
+    """A scanner in its loop, as the daemon runs it: wait until it is wanted or woken."""
+
+    def __init__(self, folder: Path, book: MemoryBook) -> None:
+        self.book = book
+        self._woken = threading.Event()
+        self._folder = folder
+        watched = Watched("council", settle_window=0.5, scan_interval=900.0)
+        self.scanner = Scanner(
+            watched,
+            LocalRoot(folder),
+            book,
+            _dutch,
+            lambda: Doorbell(str(folder), watched.filter, self._woken.set),
+            beat=lambda: None,
+            stop=lambda: False,
+        )
+
+    def until(self, condition: Callable[[], bool]) -> bool:
+        end = read_clock().boot + DEADLINE
+        while not condition():
+            now = read_clock()
+            if now.boot > end:
+                return False
+            wanted = self.scanner.run_once(now)
+            if condition():
+                return True
+            self._woken.wait(max(0.0, min(wanted, end) - read_clock().boot))
+            self._woken.clear()
+        return True
+
+    def admitted(self) -> set[str]:
+        return {path for path, _ in self.book.admitted}
+
+
+@pytest.fixture
+def living(folder: Path, book: MemoryBook) -> Iterator[Living]:
+    threads = set(threading.enumerate())
+    living = Living(folder, book)
+    assert living.until(lambda: living.scanner.view.last_full_scan is not None)
+    yield living
+    living.scanner.close()
+    assert set(threading.enumerate()) == threads
+
+
+def test_three_thousand_files_dropped_at_once_are_all_seen(living: Living, folder: Path) -> None:
+    for number in range(3000):
+        place = folder / str(number % 30)
+        place.mkdir(exist_ok=True)
+        (place / f"{number}.wav").write_bytes(SOUND)
+    expected = {f"{number % 30}/{number}.wav" for number in range(3000)}
+    assert living.until(lambda: len(living.book.admitted) >= 3000)
+    assert living.admitted() == expected
+    assert len(living.book.admitted) == 3000
+
+
+def test_a_file_in_directories_that_were_just_made_is_seen_without_waiting_for_the_timer(
+    living: Living, folder: Path
+) -> None:
+    expected = set()
+    for number in range(40):
+        place = folder / f"{number}" / "a" / "b"
+        place.mkdir(parents=True)
+        (place / "c.wav").write_bytes(SOUND)
+        expected.add(f"{number}/a/b/c.wav")
+        living.until(lambda: True)
+    assert living.until(lambda: living.admitted() >= expected)
+
+
+def test_a_root_that_is_deleted_and_made_anew_is_watched_again(living: Living, folder: Path) -> None:
+    (folder / "a.wav").write_bytes(SOUND)
+    assert living.until(lambda: "a.wav" in living.admitted())
+    shutil.rmtree(folder)
+    assert living.until(lambda: living.scanner.offline is not None)
+    assert "a.wav" not in living.book.gone
+    folder.mkdir()
+    (folder / "b.wav").write_bytes(SOUND)
+    assert living.until(lambda: "b.wav" in living.admitted())
+    (folder / "c.wav").write_bytes(SOUND)
+    assert living.until(lambda: "c.wav" in living.admitted())
+
+
+def test_a_root_that_is_not_there_at_the_start_is_waited_for(folder: Path, book: MemoryBook) -> None:
+    folder.rmdir()
+    living = Living(folder, book)
+    assert living.until(lambda: living.scanner.offline is not None)
+    folder.mkdir()
+    assert living.until(lambda: living.scanner.offline is None)
+    (folder / "a.wav").write_bytes(SOUND)
+    assert living.until(lambda: "a.wav" in living.admitted())
+    assert dict(book.admitted)["a.wav"] == Admission(DUTCH)
+    living.scanner.close()
