@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from memory_book import MemoryBook
+from memory_book import MemoryBook, StoredBook
 
 from scriptixd.errors import AdministratorHeals, FileTrouble, ShareTrouble
 from scriptixd.jobs.clock import Now, read_clock
@@ -32,7 +32,7 @@ DUTCH = Request("nl", DocumentType.CAPTION)
 ENGLISH = Request("en", DocumentType.CAPTION)
 WINDOW = 10.0
 WATCHED = Watched("council", settle_window=WINDOW, scan_interval=900.0)
-BOOKS: dict[str, Callable[[], MemoryBook]] = {"memory": MemoryBook}
+BOOKS: dict[str, Callable[[], MemoryBook]] = {"memory": MemoryBook, "state file": StoredBook}
 
 
 def _nothing(directory: str) -> None:
@@ -149,8 +149,10 @@ class Bench:
 
 
 @pytest.fixture(params=BOOKS)
-def book(request: pytest.FixtureRequest) -> MemoryBook:
-    return BOOKS[request.param]()
+def book(request: pytest.FixtureRequest) -> Iterator[MemoryBook]:
+    kept = BOOKS[request.param]()
+    yield kept
+    kept.close()
 
 
 @pytest.fixture
