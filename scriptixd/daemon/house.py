@@ -14,7 +14,7 @@ from scriptixd.daemon.folders import ConfiguredFolders, filter_of, watched
 from scriptixd.daemon.loop import Loop
 from scriptixd.delivery.room import DeliveryRoom
 from scriptixd.jobs.breakers import Breakers
-from scriptixd.jobs.events import Event, Rejected, StillRunning
+from scriptixd.jobs.events import Event, Postponed, Rejected, StillRunning
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pipeline import Pipeline
 from scriptixd.jobs.sentences import sentence
@@ -108,8 +108,8 @@ def _watcher(
 
 
 def _tell(store: Store, job: Job, event: Event) -> None:
-    """One line for each transition, the path first; looks that changed nothing are in the history alone."""
-    if isinstance(event, StillRunning):
+    """One line for each transition, the path first; what merely lasts is in the history alone."""
+    if isinstance(event, StillRunning) or (isinstance(event, Postponed) and job.failures != 1):
         return
     level = logging.WARNING if isinstance(event, Rejected) else logging.INFO
     sources = store.jobs.sources(job.id)

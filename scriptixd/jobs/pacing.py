@@ -35,8 +35,10 @@ def session_wait(waited: float) -> float:
 
 def first_look(media_seconds: float | None, size: int) -> float:
     """Seconds from the end of the upload to the first look at its result."""
-    length = size / BYTES_PER_SECOND if media_seconds is None else media_seconds
-    return min(LOOK_CAP, max(FIRST_LOOK_MIN, FIRST_LOOK * length))
+    if media_seconds is not None:
+        return max(FIRST_LOOK_MIN, FIRST_LOOK * media_seconds)
+    # A film holds a hundred times the bytes of speech for every second: no guess waits longer than a look.
+    return min(LOOK_CAP, max(FIRST_LOOK_MIN, FIRST_LOOK * size / BYTES_PER_SECOND))
 
 
 def next_look(since_upload: float) -> float:
