@@ -13,7 +13,7 @@ import pytest
 from scriptixd.captions import Units
 from scriptixd.delivery.names import candidates, in_order
 from scriptixd.delivery.room import DeliveryRoom
-from scriptixd.errors import NameTaken
+from scriptixd.errors import NameTaken, SourceMissing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Closing, Event, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import DeliveryState, DocumentType, Job, Labels, Request, Terms
@@ -313,6 +313,20 @@ def test_a_crash_before_our_own_file_is_replaced_replaces_it_afterwards(room: Ro
     files = room.files()
     assert sorted(files) == ["talk.json", "talk.mp4", "talk.srt"]
     assert json.loads(files["talk.json"])["scriptixd"]["source"]["size"] == len(b"second take")
+
+
+def test_nothing_is_written_where_the_source_is_not(room: Room) -> None:
+    source = room.ready("deep/talk.mp4")
+    (room.place / "deep" / "talk.mp4").rename(room.place / "elsewhere")  # as under a share that was unmounted
+    room.work()
+    assert sorted(room.files()) == ["elsewhere"]
+    assert room.state(source) is DeliveryState.PENDING
+    with pytest.raises(SourceMissing):
+        room.room.probe(source, ("json", "srt"))
+    (room.place / "elsewhere").rename(room.place / "deep" / "talk.mp4")
+    room.clock += 600
+    room.work()
+    assert room.state(source) is DeliveryState.DELIVERED
 
 
 def test_a_source_without_a_state_row_of_its_content_gets_nothing(room: Room) -> None:

@@ -186,7 +186,11 @@ class DeliveryRoom:
         return Place(path, digest) if digest in {ours.sha256, ours.replaces} else None
 
     def _names_in(self, root: Root, source: Source) -> Collection[str]:
-        return {entry.name for entry in root.listing(source.directory)}
+        """What lies in the source's directory; a directory without the source may be the bare one under a mount."""
+        names = {entry.name for entry in root.listing(source.directory)}
+        if source.name not in names:
+            raise SourceMissing(f"{shown(source.path)} is not in its directory", "sidecars wait until it is back")
+        return names
 
     def _order(self, delivery: Delivery) -> Order | None:
         """What a delivery is about; None if its source's content is another job's by now."""

@@ -196,7 +196,7 @@ class Pipeline:
                 whole = content.extend(read, job.stat.size).digest.hexdigest()
                 content.check()
         except (Changed, SourceMissing) as change:
-            return SourceChanged(change.what)
+            return self._given_up(job, change.what)
         self._read[job.id] = read
         after = self._store.jobs.close_or_fold(job, whole, now.wall)
         if after is not None and after.id != job.id:
@@ -224,8 +224,7 @@ class Pipeline:
                 read = content.extend(prefix or NOTHING, offset)
                 self._send(job, content, read, min(self._chunk_size, job.stat.size - offset))
         except (Changed, SourceMissing) as change:  # the server lacks the last part: nothing was paid for it
-            somewhere = any(known.present for known in self._store.jobs.sources(job.id))
-            return SourceChanged(change.what) if somewhere else SourceGone(change.what)
+            return self._given_up(job, change.what)
         if job.id in self._read and self._read[job.id].length == job.stat.size:
             return UploadFinished()
         return ChunkAccepted() if job.failures else None
@@ -293,6 +292,13 @@ class Pipeline:
             if as_found and self._folders.root(source.folder) is not None:
                 return source
         return None
+
+    def _given_up(self, job: Job, reason: str) -> Event:
+        """What becomes of a job whose upload is of no use: a source that is there and still its own settles anew."""
+        there = (source for source in self._store.jobs.sources(job.id) if source.present)
+        if any((newest := self._store.jobs.newest_of(source.id)) and newest.id == job.id for source in there):
+            return SourceChanged(reason)
+        return SourceGone(reason)
 
     @contextmanager
     def _open(self, source: Source, job: Job) -> Iterator[Content]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted
+from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted, furthest
 from scriptixd.jobs.job import Job, Request, State
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
@@ -38,11 +38,17 @@ def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Re
         return "there is nothing to do any more: its content is another job's"
     if request.verb is Verb.REDO:
         return _redo(store, job, request_of, now)
+    if request.verb is Verb.RETRY and furthest(job) in (State.FOUND, State.UPLOADING) and not _is_there(store, job):
+        return "it cannot be tried again: its file is not there"
     try:
         store.jobs.apply(job, _EVENTS[request.verb], now.wall)
     except Unlisted:
         return f"there is nothing to {request.verb}: it is {job.state}"
     return _DONE[request.verb]
+
+
+def _is_there(store: Store, job: Job) -> bool:
+    return any(source.present for source in store.jobs.sources(job.id))
 
 
 def _redo(store: Store, job: Job, request_of: Callable[[Source], Request | None], now: Now) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from scriptixd.jobs.events import Closing, Event, Rejected, ResultReady, UploadFinished, advance, detail_of
-from scriptixd.jobs.job import Job, Request, State
+from scriptixd.jobs.job import DeliveryState, Job, Request, State
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.rows import (
@@ -119,11 +119,12 @@ class Jobs:
             into = self._same_content(job)
             if into is None or current is None or current.version != job.version:
                 return None
-            for source in self.sources(job.id):
-                self.remember(into.id, source.id, "SameContent", into.state, f"shares job {into.id}", at)
-                self._share(into, source, at)
+            sources = self.sources(job.id)
             connection.execute("DELETE FROM deliveries WHERE job_id = ?", (job.id,))
             connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
+            for source in sources:
+                self.remember(into.id, source.id, "SameContent", into.state, f"shares job {into.id}", at)
+                self._share(into, source, at)
         return into
 
     def close_or_fold(self, job: Job, sha256: str, at: float) -> Job | None:
@@ -168,9 +169,10 @@ class Jobs:
 
     def due(self, state: State, at: float, folder: str | None, excluded: Collection[int]) -> Job | None:
         """A job of a state that is due and not in `excluded`: the oldest of a folder, or of all the longest due."""
-        named, order = ("", "due_at, id") if folder is None else ("AND folder = ?", "id")
+        # Each way has its index; the plus keeps SQLite from reading and sorting a whole backlog by due_at.
+        where, order = ("due_at <= ?", "due_at, id") if folder is None else ("folder = ? AND +due_at <= ?", "id")
         startable = _STARTABLE if state is State.FOUND else ""
-        query = f"""SELECT {JOB_COLUMNS} FROM jobs WHERE state = '{state}' {named} AND due_at <= ?
+        query = f"""SELECT {JOB_COLUMNS} FROM jobs WHERE state = '{state}' AND {where}
             AND id NOT IN ({", ".join("?" for _ in excluded)}) {startable} ORDER BY {order} LIMIT 1"""
         values = (at, *excluded) if folder is None else (folder, at, *excluded)
         with self._database.reading() as connection:
@@ -210,15 +212,34 @@ class Jobs:
             )
 
     def _share(self, job: Job, source: Source, at: float) -> None:
-        """This source's share of a job; a share that it has already stays as it is."""
+        """This source's share of a job, from now on its newest.
+
+        A share that it has already stays as it is, unless it has had other content since: then that is no
+        longer its own, and the sidecars of this one are due again.
+        """
         with self._database.transaction() as connection:
-            connection.execute(
-                """INSERT INTO deliveries
-                    (job_id, source_id, state, due_at, failures, reason, hint, created_at, updated_at)
-                VALUES (?, ?, 'pending', 0, 0, '', '', ?, ?)
-                ON CONFLICT (job_id, source_id) DO UPDATE SET updated_at = ?""",
-                (job.id, source.id, at, at, at),
-            )
+            known = connection.execute(
+                "SELECT id, state FROM deliveries WHERE job_id = ? AND source_id = ?", (job.id, source.id)
+            ).fetchone()
+            if known is None:
+                connection.execute(
+                    """INSERT INTO deliveries
+                        (job_id, source_id, state, due_at, failures, reason, hint, created_at, updated_at)
+                    VALUES (?, ?, 'pending', 0, 0, '', '', ?, ?)""",
+                    (job.id, source.id, at, at),
+                )
+                return
+            share, state = known
+            since = connection.execute(
+                """UPDATE deliveries SET state = 'dropped', updated_at = ?
+                WHERE source_id = ? AND id > ? AND state != 'dropped'""",
+                (at, source.id, share),
+            ).rowcount
+            if since or state == DeliveryState.DROPPED:
+                connection.execute(
+                    "UPDATE deliveries SET state = 'pending', due_at = 0, failures = 0, updated_at = ? WHERE id = ?",
+                    (at, share),
+                )
 
 
 def _put(connection: sqlite3.Connection, job: Job) -> None:

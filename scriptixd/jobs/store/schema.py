@@ -72,8 +72,7 @@ CREATE TABLE jobs (                  -- owned by the pipeline
     CHECK (state NOT IN ('transcribing', 'ready') OR session_id IS NOT NULL)
 ) STRICT;
 -- As OR, because SQLite uses a partial index only where one of its terms is literally in the query.
-CREATE INDEX jobs_in_turn ON jobs (state, folder, id)
-    WHERE state = 'found' OR state = 'uploading' OR state = 'closing';
+CREATE INDEX jobs_in_turn ON jobs (state, folder, id) WHERE state = 'found' OR state = 'uploading';
 CREATE INDEX jobs_by_due ON jobs (state, due_at)
     WHERE state = 'found' OR state = 'uploading' OR state = 'closing' OR state = 'uploaded' OR state = 'transcribing';
 CREATE INDEX jobs_by_content ON jobs (size, sha256);

@@ -110,15 +110,11 @@ class Sources:
             self._settled(source, sighting.admission, at)
 
     def _gone(self, source: Source, at: float) -> None:
-        """A job that was not sent yet has lost its file, unless another source has the same content."""
         job = self._jobs.newest_of(source.id)
-        if job is None:
-            return
-        what = f"{shown(source.path)} is not there any more"
-        if job.state in _UNSENT and self._is_alone(job, source):
-            self._jobs.apply(job, SourceGone(what), at)
-        else:
+        if job is not None:
+            what = f"{shown(source.path)} is not there any more"
             self._jobs.remember(job.id, source.id, "Missing", job.state, what, at)
+            self._pass_on(job, self._others(job, source), what, at)
 
     def _settled(self, source: Source, admission: Admission, at: float) -> None:
         """The content of a path is complete: it is a new job, or what an earlier one was waiting for."""
@@ -130,22 +126,35 @@ class Sources:
             self._jobs.apply(job, SourceBack(source.stat), at)
         elif source.stat.same_content(job.stat):
             return
-        elif job.state in _UNSENT and self._is_alone(job, source):
+        elif job.state in _UNSENT and not (others := self._others(job, source)):
             self._resettle(job, source, at)
         else:
-            self._jobs.create(source, admission.request, "", 0, at)
+            # A person's no holds for the same recording with a new tag; a yes was given, or none is needed.
+            held_for = admission.held_for if job.state is State.DISMISSED else ""
+            self._jobs.create(source, admission.request, held_for, 0, at)
+            if job.state in _UNSENT:
+                self._pass_on(job, others, f"{shown(source.path)} has other content now", at)
+
+    def _pass_on(self, job: Job, others: Sequence[Source], what: str, at: float) -> None:
+        """A path has left a job: what was not sent yet is sent from another that waits for it, or it is gone."""
+        if job.state not in _UNSENT or any(other.present and other.stat.same_content(job.stat) for other in others):
+            return
+        heir = next((other for other in others if other.present and other.settled), None)
+        if heir is not None:
+            self._resettle(job, heir, at)
+        elif not any(other.present for other in others):
+            self._jobs.apply(job, SourceGone(what), at)
 
     def _resettle(self, job: Job, source: Source, at: float) -> None:
         if job.state is State.UPLOADING:
-            what = f"{shown(source.path)} has changed since its upload began"
-            changed = self._jobs.apply(job, SourceChanged(what), at)
-            job = changed or job
+            what = f"{shown(source.path)} is not what its upload was begun for"
+            job = self._jobs.apply(job, SourceChanged(what), at) or job
         self._jobs.apply(job, Resettled(source.stat), at)
 
-    def _is_alone(self, job: Job, source: Source) -> bool:
-        """Whether no other path has the content that the job was found with."""
-        others = (other for other in self._jobs.sources(job.id) if other.id != source.id)
-        return not any(other.present and other.stat.same_content(job.stat) for other in others)
+    def _others(self, job: Job, source: Source) -> Sequence[Source]:
+        """The other paths that wait for a job: those that have had no content since."""
+        others = [other for other in self._jobs.sources(job.id) if other.id != source.id]
+        return [other for other in others if (newest := self._jobs.newest_of(other.id)) and newest.id == job.id]
 
     def _one(self, where: str, values: tuple[object, ...]) -> Source | None:
         with self._database.reading() as connection:

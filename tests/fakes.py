@@ -1,0 +1,450 @@
+"""An honest Scriptix in memory, and a small world around the jobs: real state file, real files, injected time.
+
+The service keeps the contract of jobs/ports.py (test_ports.py holds it to that) and counts what a
+bill would count. Faults are scripted: before a call has its effect, or after it, as a lost reply.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from scriptixd.errors import AccountTrouble, Away, Trouble
+from scriptixd.jobs.breakers import Breakers
+from scriptixd.jobs.clock import Now
+from scriptixd.jobs.events import Event
+from scriptixd.jobs.job import ACTIVE, DocumentType, Job, Labels, Request, State, Terms
+from scriptixd.jobs.pipeline import Pipeline, Step
+from scriptixd.jobs.ports import Answer, Body, Finished, Refused, Running, Unclear
+from scriptixd.jobs.source import Admission, Look, Sighting, Source
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.worker import IDLE, Claims, Lane, Worker
+from scriptixd.roots.local import LocalRoot
+from scriptixd.roots.root import Kind, Root, Stat
+
+BOOT = "6d1f2a5c-0000-4000-8000-000000000001"
+START = Now(wall=1_700_000_000.0, boot=1_000.0)
+DUTCH = Request("nl", DocumentType.CAPTION)
+ENGLISH = Request("en", DocumentType.CAPTION)
+LABELS = Labels(filename="meeting.wav")
+BROKEN = b"BROKEN"  # content that begins so is none that can be transcribed
+
+
+T = TypeVar("T")
+
+
+def memory_disk() -> Path | None:
+    """A disk in memory, where there is one: hundreds of worlds sync dozens of times each."""
+    place = Path("/dev/shm")  # noqa: S108 - a directory of its own is made there
+    return place if os.access(place, os.W_OK) else None
+
+
+class Call(StrEnum):
+    CREATE = "create"
+    OFFSET = "offset"
+    SEND = "send"
+    DISCARD = "discard"
+    SESSION_OF = "session_of"
+    LOOK = "look"
+    PROBE = "probe"
+
+
+@dataclass
+class Upload:
+    file_id: str
+    size: int
+    request: Request
+    labels: Labels
+    name: str
+    data: bytearray = field(default_factory=bytearray)
+    asked: int = 0  # how often for its session, since it is complete
+    session_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    call: Call
+    error: BaseException
+    after: bool  # whether the call has its effect before it fails
+
+
+class Service:
+    """Uploads and Sessions of jobs/ports.py."""
+
+    def __init__(self, looks: int = 1, session_after: int = 0) -> None:
+        self.origin = "https://api.example.org"
+        self.key_fingerprint = "0123abcd"
+        self.looks = looks  # until a result is there
+        self.session_after = session_after  # times of asking until a session is named
+        self.forgets_complete = False  # whether HEAD of a complete upload finds nothing
+        self.refused: Trouble | None = None  # what every call is answered with
+        self.uploads: dict[str, Upload] = {}
+        self.sessions: dict[str, Upload] = {}
+        self.looked: Counter[str] = Counter()
+        self.asked: Counter[Call] = Counter()
+        self.paid: Counter[tuple[str, str]] = Counter()  # by content and request
+        self.discarded: list[str] = []
+        self.answers: dict[str, deque[Answer]] = {}  # by session, before the ordinary ones
+        self.cut_after: int | None = None  # bytes of the next PATCH after which the connection drops
+        self.faults: list[Fault] = []
+        self.watch: Callable[[str], None] = lambda _moment: None
+        self._ids = 0
+
+    def fail(self, call: Call, error: BaseException, *, after: bool = False, times: int = 1) -> None:
+        """The next `times` calls of this kind fail."""
+        self.faults += [Fault(call, error, after)] * times
+
+    def forget(self, file_id: str) -> None:
+        """The upload has expired, with everything that came of it."""
+        upload = self.uploads.pop(file_id, None)
+        if upload is not None and upload.session_id is not None:
+            self.sessions.pop(upload.session_id, None)
+
+    @property
+    def completed(self) -> int:
+        return sum(self.paid.values())
+
+    def create(self, request: Request, labels: Labels, name: str, size: int) -> str:
+        def effect() -> str:
+            self._ids += 1
+            upload = Upload(f"upload-{self._ids}", size, request, labels, name)
+            self.uploads[upload.file_id] = upload
+            return upload.file_id
+
+        return self._ask(Call.CREATE, effect)
+
+    def offset(self, file_id: str) -> int | None:
+        def effect() -> int | None:
+            upload = self.uploads.get(file_id)
+            if upload is None or (self.forgets_complete and upload.session_id is not None):
+                return None
+            return len(upload.data)
+
+        return self._ask(Call.OFFSET, effect)
+
+    def send(self, file_id: str, offset: int, body: Body) -> int:
+        def effect() -> int:
+            upload = self.uploads.get(file_id)
+            if upload is None:
+                raise Away("404")
+            if offset != len(upload.data):
+                raise Away("409", retry_after=0.0)
+            left = len(body)
+            while left:
+                piece = body.read(min(left, 7))
+                if not piece:
+                    raise Away("the body ended early")
+                if self.cut_after is not None and self.cut_after < len(piece):
+                    upload.data += piece[: self.cut_after]
+                    self.cut_after = None
+                    raise Away("connection lost")
+                if self.cut_after is not None:
+                    self.cut_after -= len(piece)
+                upload.data += piece
+                left -= len(piece)
+                if len(upload.data) == upload.size:
+                    self._complete(upload)
+            return len(upload.data)
+
+        return self._ask(Call.SEND, effect)
+
+    def discard(self, file_id: str) -> None:
+        def effect() -> None:
+            upload = self.uploads.get(file_id)
+            if upload is not None and upload.session_id is None:
+                del self.uploads[file_id]
+                self.discarded.append(file_id)
+
+        self._ask(Call.DISCARD, effect)
+
+    def session_of(self, file_id: str) -> str | None:
+        def effect() -> str | None:
+            upload = self.uploads.get(file_id)
+            if upload is None or upload.session_id is None:
+                return None
+            upload.asked += 1
+            return upload.session_id if upload.asked > self.session_after else None
+
+        return self._ask(Call.SESSION_OF, effect)
+
+    def look(self, session_id: str) -> Answer:
+        def effect() -> Answer:
+            scripted = self.answers.get(session_id)
+            if scripted:
+                return scripted.popleft()
+            upload = self.sessions.get(session_id)
+            if upload is None:
+                return Unclear("404")
+            self.looked[session_id] += 1
+            if self.looked[session_id] <= self.looks:
+                return Running("processing")
+            if bytes(upload.data).startswith(BROKEN):
+                return Refused("this is no media")
+            body = {"result": {"status": "done", "sha256": hashlib.sha256(upload.data).hexdigest()}}
+            return Finished(json.dumps(body).encode(), upload.size / 10)
+
+        return self._ask(Call.LOOK, effect)
+
+    def probe(self) -> None:
+        self._ask(Call.PROBE, lambda: None)
+
+    def ready_at(self, now: Now) -> float:
+        """The budget: this service counts nobody's requests."""
+        return now.boot
+
+    def _complete(self, upload: Upload) -> None:
+        upload.session_id = f"session-of-{upload.file_id}"
+        self.sessions[upload.session_id] = upload
+        self.paid[hashlib.sha256(upload.data).hexdigest(), upload.request.key] += 1
+
+    def _ask(self, call: Call, effect: Callable[[], T]) -> T:
+        self.asked[call] += 1
+        self.watch(f"before {call}")
+        if self.refused is not None:
+            raise self.refused
+        fault = next((fault for fault in self.faults if fault.call is call), None)
+        if fault is not None:
+            self.faults.remove(fault)
+            if not fault.after:
+                raise fault.error
+        answer = effect()
+        self.watch(f"after {call}")
+        if fault is not None:
+            raise fault.error
+        return answer
+
+
+class Folders:
+    """Configured folders: a local root each, and one request for everything below it."""
+
+    def __init__(self, requests: dict[str, Request], base: Path) -> None:
+        self.requests = requests
+        self.max_size = 10**9
+        self.roots: dict[str, Root] = {name: LocalRoot(base / name) for name in requests}
+
+    def root(self, folder: str) -> Root | None:
+        return self.roots.get(folder)
+
+    def terms(self, folder: str, path: str) -> Terms:
+        labels = Labels(filename=path.rpartition("/")[2])
+        return Terms(self.requests[folder], labels, ("json", "srt"), self.max_size)
+
+
+class Desk:
+    """Where sidecars would be written: fails as it is told."""
+
+    def __init__(self) -> None:
+        self.faults: deque[Exception] = deque()
+        self.probed: list[str] = []
+        self.watch: Callable[[str], None] = lambda _moment: None
+
+    def probe(self, source: Source, _outputs: tuple[str, ...]) -> None:
+        self.watch("before probe of the desk")
+        self.probed.append(source.path)
+        if self.faults:
+            raise self.faults.popleft()
+        self.watch("after probe of the desk")
+
+
+class Gauge:
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+        self.beats = 0
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    def sent(self, _job: Job, offset: int) -> None:
+        self.offsets.append(offset)
+
+
+class World:
+    """Folders on a disk, a state file, a service, and the workers between; time passes only as it is told to."""
+
+    def __init__(
+        self, base: Path, *, folders: Sequence[str] = ("council",), chunk_size: int = 20, service: Service | None = None
+    ) -> None:
+        self.base = base
+        for name in folders:
+            (base / name).mkdir(parents=True, exist_ok=True)
+        self.service = service or Service()
+        self.folders = Folders(dict.fromkeys(folders, DUTCH), base)
+        self.desk = Desk()
+        self.gauge = Gauge()
+        self.now = START
+        self.chunk_size = chunk_size
+        self.deadline = 86_400.0
+        self.stopped = False
+        self.chance = 0.5
+        self.held_for = ""
+        self.reported: list[Event] = []
+        self._mtime = 1_600_000_000_000_000_000
+        self.start()
+
+    def start(self) -> None:
+        """The daemon's memory is new, its state file is not."""
+        self.store = Store(open_state(self.base / "state.db"))
+        self.breakers = Breakers()
+        self.pipeline = Pipeline(
+            self.store,
+            self.folders,
+            self.service,
+            self.service,
+            self.desk,
+            self.gauge,
+            lambda: self.stopped,
+            self.chunk_size,
+            self.deadline,
+        )
+        self.uploader, self.asker = self.worker(Lane.UPLOAD), self.worker(Lane.ASK)
+
+    def worker(self, lane: Lane) -> Worker:
+        return Worker(
+            lane,
+            self.store,
+            self.pipeline,
+            self.service,
+            self.breakers,
+            self.service,
+            Claims(),
+            tuple(self.folders.requests),
+            lambda: self.chance,
+            lambda _job, event: self.reported.append(event),
+        )
+
+    def restart(self) -> None:
+        self.store.close()
+        self.start()
+
+    def close(self) -> None:
+        self.store.close()
+
+    def path(self, name: str, folder: str = "council") -> Path:
+        return self.base / folder / name
+
+    def put(self, name: str, data: bytes, folder: str = "council") -> Path:
+        """Write a file; every write has an mtime of its own."""
+        path = self.path(name, folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        self.touch(name, folder)
+        return path
+
+    def touch(self, name: str, folder: str = "council") -> None:
+        self._mtime += 1_000_000_000
+        os.utime(self.path(name, folder), ns=(self._mtime, self._mtime))
+
+    def scan(self, folder: str = "council", directory: str = "", *, complete: bool = True) -> None:
+        """One look at a directory, as a scanner makes it; with `complete`, what has changed has settled at once."""
+        at = self.now
+        found = {
+            entry.name: entry.stat
+            for entry in self.folders.roots[folder].listing(directory)
+            if entry.kind is Kind.FILE and entry.stat is not None
+        }
+        known = self.store.sources.in_directory(folder, directory)
+        sightings = [*self._seen(folder, known, found, complete), *_missed(known, found)]
+        self.store.sources.record(folder, directory, sightings, at.wall)
+
+    def _seen(
+        self, folder: str, known: Mapping[str, Source], found: dict[str, Stat], complete: bool
+    ) -> Iterable[Sighting]:
+        for name, stat in found.items():
+            source = known.get(name)
+            same = source is not None and source.present and source.stat.same_content(stat)
+            if source is not None and same and source.settled:
+                continue
+            if complete or same:
+                admission = Admission(self.folders.requests[folder], held_for=self.held_for)
+                yield Sighting(name, stat, Look(BOOT, self.now.boot, 2), admission=admission)
+            else:
+                yield Sighting(name, stat, Look(BOOT, self.now.boot, 1))
+
+    def settle(self) -> None:
+        for folder in self.folders.requests:
+            self.scan(folder)
+
+    def drop(self, name: str, data: bytes, folder: str = "council") -> Job:
+        """A file that has settled, and its job."""
+        self.put(name, data, folder)
+        self.scan(folder)
+        return self.job_of(name, folder)
+
+    def job_of(self, name: str, folder: str = "council") -> Job:
+        source = self.store.sources.at(folder, name)
+        assert source is not None
+        job = self.store.jobs.newest_of(source.id)
+        assert job is not None
+        return job
+
+    def state_of(self, name: str, folder: str = "council") -> State:
+        return self.job_of(name, folder).state
+
+    def step(self, job: Job) -> Step:
+        """One step of the pipeline, of the job as it is now."""
+        current = self.store.jobs.get(job.id)
+        assert current is not None
+        return self.pipeline.step(current, self.now)
+
+    def step_until(self, job: Job, state: State, most: int = 30) -> Job:
+        for _ in range(most):
+            current = self.store.jobs.get(job.id)
+            assert current is not None
+            if current.state is state:
+                return current
+            self.step(current)
+        raise AssertionError(f"job {job.id} did not become {state} in {most} steps")
+
+    def jobs(self) -> list[Job]:
+        with self.store.database.reading() as connection:
+            ids = [row[0] for row in connection.execute("SELECT id FROM jobs ORDER BY id")]
+        return [job for id_ in ids if (job := self.store.jobs.get(id_)) is not None]
+
+    def active(self) -> list[Job]:
+        return [job for job in self.jobs() if job.state in ACTIVE]
+
+    def history(self) -> list[tuple[str, str]]:
+        with self.store.database.reading() as connection:
+            return list(connection.execute("SELECT event, detail FROM history ORDER BY id"))
+
+    def count(self, table: str) -> int:
+        with self.store.database.reading() as connection:
+            return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def pass_time(self, seconds: float) -> None:
+        self.now = Now(self.now.wall + seconds, self.now.boot + seconds)
+
+    def turn(self) -> float:
+        """Both lanes once; when they want to be called again, in seconds from now."""
+        return min(self.uploader.run_once(self.now), self.asker.run_once(self.now)) - self.now.boot
+
+    def drive(self, most: int = 400) -> int:
+        """Work, and let time pass while there is nothing to do, until no job is active; returns the turns it took."""
+        for turns in range(most):
+            if not self.active():
+                return turns
+            rest = self.turn()
+            assert rest < IDLE or self.breakers.view(), f"nobody comes back for {self.active()}"
+            if rest > 0:
+                self.pass_time(rest + 0.001)
+        raise AssertionError(f"no end after {most} turns: {self.active()}")
+
+
+def _missed(known: Mapping[str, Source], found: dict[str, Stat]) -> Iterable[Sighting]:
+    return [Sighting(name, None) for name, source in known.items() if source.present and name not in found]
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def refused_key() -> AccountTrouble:
+    return AccountTrouble("https://api.example.org refuses the key (401)", "check the key")

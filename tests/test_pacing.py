@@ -1,0 +1,52 @@
+"""Every wait, as numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from scriptixd.jobs import pacing
+
+
+def test_backoff_doubles_with_full_jitter_up_to_five_minutes() -> None:
+    assert [pacing.backoff(failures, None, 1.0) for failures in range(5)] == [1, 2, 4, 8, 16]
+    assert pacing.backoff(9, None, 1.0) == pacing.backoff(10_000, None, 1.0) == 300
+    assert pacing.backoff(4, None, 0.0) == 0
+    assert pacing.backoff(4, None, 0.5) == 8
+
+
+def test_what_the_other_side_asked_for_wins_and_is_never_negative() -> None:
+    assert pacing.backoff(0, 3600.0, 0.1) == 3600
+    assert pacing.backoff(9, 0.0, 1.0) == 0
+    assert pacing.backoff(9, -5.0, 1.0) == 0
+
+
+def test_a_session_is_asked_for_after_one_two_four_seconds_up_to_a_minute() -> None:
+    waited, waits = 0.0, []
+    for _ in range(9):
+        waits.append(pacing.session_wait(waited))
+        waited += waits[-1]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size", "wait"),
+    [
+        (7200.0, 1, 720.0),  # a known length is believed, however long
+        (None, 10**10, 300.0),  # a guess by the size is not
+        (600.0, 1, 60.0),
+        (3.0, 10**9, 1.0),  # a known length goes before the size
+        (None, 16_000 * 600, 60.0),
+        (None, 0, 1.0),
+    ],
+)
+def test_the_first_look_comes_after_a_tenth_of_the_length(seconds: float | None, size: int, wait: float) -> None:
+    assert pacing.first_look(seconds, size) == wait
+
+
+def test_looks_come_at_one_and_a_quarter_of_the_time_before_and_at_most_five_minutes_apart() -> None:
+    since = 10.0
+    for _ in range(5):
+        assert since + pacing.next_look(since) == pytest.approx(1.25 * since)
+        since += pacing.next_look(since)
+    assert pacing.next_look(100_000.0) == 300
+    assert pacing.next_look(0.0) == pacing.next_look(-1e9) == 1  # a clock that was set back asks no faster

@@ -1,0 +1,642 @@
+"""Each step of a job: what it does outside, what it commits, and what it never does twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import BROKEN, DUTCH, ENGLISH, Call, World, sha256
+
+from scriptixd.errors import (
+    AccountTrouble,
+    Away,
+    FileTrouble,
+    NameTaken,
+    QuotaTrouble,
+    ShareTrouble,
+    SourceMissing,
+    Stopped,
+    TargetTrouble,
+)
+from scriptixd.jobs.events import (
+    ChunkAccepted,
+    Hashed,
+    Postponed,
+    Rejected,
+    ResultReady,
+    RetryRequested,
+    SessionKnown,
+    SourceChanged,
+    SourceGone,
+    StillRunning,
+    UploadFinished,
+    UploadLost,
+    UploadOpened,
+)
+from scriptixd.jobs.job import Job, State
+from scriptixd.jobs.pipeline import UNDECIDABLE
+from scriptixd.jobs.ports import Running, Unclear
+
+SMALL = b"0123456789"  # one chunk
+LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks of 20
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, folders=("council", "court"))
+    yield made
+    made.close()
+
+
+def fresh(world: World, job: Job) -> Job:
+    current = world.store.jobs.get(job.id)
+    assert current is not None
+    return current
+
+
+def sent(world: World) -> list[bytes]:
+    return [bytes(upload.data) for upload in world.service.uploads.values()]
+
+
+# The ordinary way
+
+
+def test_a_file_of_one_chunk_takes_one_effect_a_step(world: World) -> None:
+    job = world.drop("a.wav", SMALL)
+    told = []
+    while fresh(world, job).state is not State.READY:
+        before = sum(world.service.asked.values())
+        step = world.step(job)
+        assert sum(world.service.asked.values()) - before <= 1
+        told.append((type(step.event).__name__ if step.event else None, step.job.state.value))
+        world.pass_time(1000)
+    assert told == [
+        ("UploadOpened", "uploading"),
+        (None, "closing"),
+        ("UploadFinished", "uploaded"),
+        ("SessionKnown", "transcribing"),
+        ("StillRunning", "transcribing"),
+        ("ResultReady", "ready"),
+    ]
+    assert sent(world) == [SMALL]
+    assert json.loads(world.store.jobs.result(job.id) or b"")["result"]["sha256"] == sha256(SMALL)
+
+
+def test_a_long_file_goes_chunk_by_chunk_and_is_read_once_but_for_its_last_part(world: World) -> None:
+    job = world.drop("a.wav", LONG)
+    world.step_until(job, State.UPLOADED)
+    assert world.service.asked[Call.SEND] == 3
+    assert world.service.asked[Call.OFFSET] == 0  # nobody asks for what is known
+    assert sent(world) == [LONG]
+    assert world.gauge.offsets[-1] == len(LONG)
+
+
+def test_the_intent_is_committed_before_what_cannot_be_asked_about_afterwards(world: World) -> None:
+    seen: list[tuple[str, State, str | None]] = []
+    job = world.drop("a.wav", LONG)
+
+    def watch(moment: str) -> None:
+        if moment == "before send":
+            now = fresh(world, job)
+            seen.append((moment, now.state, now.sha256))
+
+    world.service.watch = watch
+    world.step_until(job, State.UPLOADED)
+    assert [(state, content) for _, state, content in seen] == [
+        (State.UPLOADING, None),
+        (State.UPLOADING, None),
+        (State.CLOSING, sha256(LONG)),
+    ]
+
+
+def test_the_upload_carries_the_request_the_labels_and_the_name_of_today(world: World) -> None:
+    job = world.drop("a.wav", SMALL)
+    world.folders.requests["council"] = ENGLISH
+    step = world.step(job)
+    assert (step.event, step.job.request) == (None, ENGLISH)
+    assert world.service.asked.total() == 0
+    opened = world.step(job)
+    assert isinstance(opened.event, UploadOpened)
+    (upload,) = world.service.uploads.values()
+    assert (upload.request, upload.name, upload.size) == (ENGLISH, "a.wav", len(SMALL))
+    world.folders.requests["council"] = DUTCH
+    world.step_until(job, State.UPLOADED)
+    assert fresh(world, job).request == ENGLISH  # frozen since it was opened
+    assert json.loads(fresh(world, job).labels or "") == {
+        "filename": "a.wav", "folder_id": None, "keep_source": False, "metadata": {},
+    }  # fmt: skip
+
+
+def test_a_name_that_is_not_text_goes_all_the_way(world: World) -> None:
+    name = os.fsdecode(b"caf\xe9.wav")
+    job = world.drop(name, SMALL)
+    world.step_until(job, State.UPLOADED)
+    assert sent(world) == [SMALL]
+
+
+# Before anything is sent
+
+
+def test_a_file_above_max_size_stops_for_a_person(world: World) -> None:
+    world.folders.max_size = 5
+    step = world.step(world.drop("a.wav", SMALL))
+    assert isinstance(step.event, Rejected)
+    assert step.job.state is State.FAILED
+    assert "a.wav has 10 bytes, more than max_size allows (5)" in step.job.reason
+    assert "max_size" in step.job.hint
+    assert world.service.asked.total() == 0
+
+
+@pytest.mark.parametrize("trouble", [TargetTrouble("the disk is full"), NameTaken("theirs")])
+def test_a_sidecar_that_could_not_be_written_is_known_before_a_cent_is_spent(
+    world: World, trouble: TargetTrouble
+) -> None:
+    job = world.drop("a.wav", SMALL)
+    world.desk.faults.append(trouble)
+    with pytest.raises(type(trouble)):
+        world.step(job)
+    assert world.service.asked.total() == 0
+    assert fresh(world, job) == job
+
+
+def test_a_folder_that_vanishes_under_the_probe_is_looked_at_again(world: World) -> None:
+    job = world.drop("a.wav", SMALL)
+    world.desk.faults.append(SourceMissing("the folder is gone"))
+    assert isinstance(world.step(job).event, Postponed)
+
+
+def test_a_file_that_changed_before_it_is_sent_waits_for_the_scanner_ever_more_patiently(world: World) -> None:
+    job = world.drop("a.wav", SMALL)
+    world.put("a.wav", SMALL + b"!")
+    waits = []
+    for _ in range(4):
+        step = world.step(job)
+        assert isinstance(step.event, Postponed)
+        waits.append(step.job.due_at - world.now.wall)
+    assert waits == [1, 2, 4, 8]
+    world.path("a.wav").unlink()
+    assert "is not there" in world.step(job).job.reason
+    assert world.service.asked.total() == 0
+    world.put("a.wav", SMALL + b"!")
+    world.scan()
+    world.step_until(job, State.UPLOADED)
+    assert sent(world) == [SMALL + b"!"]
+
+
+def test_a_folder_that_is_not_configured_any_more_is_left_alone(world: World) -> None:
+    job = world.drop("a.wav", SMALL)
+    del world.folders.roots["council"]
+    step = world.step(job)
+    assert isinstance(step.event, Postponed)
+    assert "not configured" in step.job.reason
+
+
+def test_a_share_that_is_gone_is_not_a_file_that_is_gone(world: World) -> None:
+    job = world.drop("a.wav", SMALL)
+    (world.base / "council").rename(world.base / "unmounted")
+    with pytest.raises(ShareTrouble):
+        world.step(job)
+    assert fresh(world, job) == job
+
+
+def test_an_unreadable_file_is_a_persons_matter(world: World) -> None:
+    job = world.drop("a.wav", SMALL)
+    path = world.path("a.wav")
+    path.rename(path.with_name("b.bin"))
+    path.symlink_to("b.bin")
+    with pytest.raises(FileTrouble, match="is a link"):
+        world.step(job)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Away("503"), AccountTrouble("401"), QuotaTrouble("402"), FileTrouble("413")], ids=str
+)
+def test_an_upload_that_could_not_be_opened_leaves_the_job_as_it_was(world: World, trouble: Exception) -> None:
+    job = world.drop("a.wav", SMALL)
+    world.service.fail(Call.CREATE, trouble)
+    with pytest.raises(type(trouble)):
+        world.step(job)
+    assert fresh(world, job) == job
+
+
+def test_an_upload_that_was_opened_for_a_job_that_moved_on_meanwhile_is_given_up(world: World) -> None:
+    job = world.drop("a.wav", SMALL)
+
+    def watch(moment: str) -> None:
+        if moment == "before create":
+            world.put("a.wav", b"other content")
+            world.scan()
+
+    world.service.watch = watch
+    step = world.step(job)
+    assert step.event is None
+    assert world.service.discarded == ["upload-1"]
+    assert fresh(world, job).state is State.FOUND
+
+
+# The same content again
+
+
+def test_a_copy_under_the_same_request_sends_nothing(world: World) -> None:
+    first = world.drop("a.wav", LONG)
+    world.step_until(first, State.READY)
+    copy = world.drop("copy.wav", LONG, "court")
+    before = world.service.asked.total()
+    assert isinstance(world.step(copy).event, Hashed)
+    step = world.step(copy)
+    assert (step.job.id, step.event) == (first.id, None)
+    assert world.service.asked.total() == before
+    assert world.job_of("copy.wav", "court").id == first.id
+    delivery = world.store.deliveries.due(world.now.wall, ["court"], [])
+    assert delivery is not None
+    assert delivery.job_id == first.id
+
+
+def test_a_copy_under_another_request_is_another_transcript(world: World) -> None:
+    world.folders.requests["court"] = ENGLISH
+    world.step_until(world.drop("a.wav", LONG), State.READY)
+    world.step_until(world.drop("a.wav", LONG, "court"), State.READY)
+    assert sorted(world.service.paid.values()) == [1, 1]
+
+
+def test_the_same_size_alone_is_not_the_same_content(world: World) -> None:
+    world.step_until(world.drop("a.wav", LONG), State.READY)
+    world.step_until(world.drop("b.wav", LONG[::-1]), State.READY)
+    assert sent(world) == [LONG, LONG[::-1]]
+
+
+def test_two_uploads_of_one_content_become_one_before_the_last_part(world: World) -> None:
+    first, second = world.drop("a.wav", LONG), world.drop("b.wav", LONG)
+    world.step_until(first, State.UPLOADING)
+    world.step_until(second, State.UPLOADING)
+    world.step_until(first, State.CLOSING)
+    for _ in range(3):
+        if world.store.jobs.get(second.id) is not None:
+            world.step(second)
+    assert world.job_of("b.wav").id == first.id
+    assert world.service.discarded == ["upload-2"]
+    world.step_until(first, State.READY)
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_what_was_asked_again_on_purpose_is_sent_again(world: World) -> None:
+    first = world.drop("a.wav", LONG)
+    world.step_until(first, State.READY)
+    source = world.store.sources.at("council", "a.wav")
+    assert source is not None
+    again = world.store.jobs.create(source, DUTCH, "", 1, world.now.wall)
+    world.step_until(again, State.READY)
+    assert list(world.service.paid.values()) == [2]
+
+
+# While it is being sent
+
+
+@pytest.mark.parametrize("kept", [0, 5, 20])
+def test_after_a_lost_connection_the_servers_offset_decides(world: World, kept: int) -> None:
+    job = world.drop("a.wav", LONG)
+    world.step_until(job, State.UPLOADING)
+    world.service.cut_after = kept
+    if kept < 20:
+        with pytest.raises(Away):
+            world.step(job)
+    else:
+        world.service.cut_after = None
+        world.service.fail(Call.SEND, Away("no reply"), after=True)
+        with pytest.raises(Away):
+            world.step(job)
+    world.step_until(job, State.UPLOADED)
+    assert world.service.asked[Call.OFFSET] == 1
+    assert sent(world) == [LONG]
+    assert fresh(world, job).sha256 == sha256(LONG)
+
+
+def test_progress_after_failures_is_committed_and_other_progress_is_not(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.UPLOADING)
+    assert world.step(job).event is None
+    world.store.jobs.apply(fresh(world, job), Postponed(0.0, "away"), world.now.wall)
+    assert isinstance(world.step(job).event, ChunkAccepted)
+    assert fresh(world, job).failures == 0
+
+
+def test_a_restart_in_the_middle_goes_on_at_the_servers_offset(world: World) -> None:
+    job = world.drop("a.wav", LONG)
+    world.step_until(job, State.UPLOADING)
+    world.step(job)
+    world.restart()
+    world.step_until(job, State.UPLOADED)
+    assert world.service.asked[Call.CREATE] == 1
+    assert world.service.asked[Call.SEND] == 3
+    assert fresh(world, job).sha256 == sha256(LONG)
+
+
+def test_an_upload_that_the_server_lost_begins_anew(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.UPLOADING)
+    world.step(job)
+    world.service.forget(fresh(world, job).file_id or "")
+    world.restart()
+    step = world.step(job)
+    assert isinstance(step.event, UploadLost)
+    assert (step.job.state, step.job.file_id) == (State.FOUND, None)
+    world.step_until(job, State.READY)
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_an_upload_under_another_host_begins_anew(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.UPLOADING)
+    world.service.origin = "https://other.example.org"
+    before = world.service.asked.total()
+    step = world.step(job)
+    assert isinstance(step.event, UploadLost)
+    assert "https://other.example.org" in step.job.reason
+    assert world.service.asked.total() == before  # the key goes to nobody else
+
+
+@pytest.mark.parametrize("moment", ["between chunks", "within a chunk", "before the last part", "within the last part"])
+@pytest.mark.parametrize("change", ["grows", "shrinks", "rewritten", "deleted", "renamed"])
+def test_a_file_that_changes_while_it_is_sent_is_given_up_and_nothing_is_paid_for_half_of_it(
+    world: World, moment: str, change: str
+) -> None:
+    job = world.drop("a.wav", LONG)
+    new = {"grows": LONG + b"more", "shrinks": LONG[:30], "rewritten": LONG.upper()}
+    path = world.path("a.wav")
+
+    def alter() -> None:
+        match change:
+            case "deleted":
+                path.unlink()
+            case "renamed":
+                path.rename(world.path("b.wav"))
+            case _:
+                with path.open("r+b") as file:
+                    file.truncate(len(new[change]))
+                    file.write(new[change])
+                world.touch("a.wav")
+
+    if "last" in moment:
+        world.step_until(job, State.CLOSING)
+    else:
+        world.step_until(job, State.UPLOADING)
+        world.step(job)
+    within = moment.startswith("within")
+    if within:
+        world.service.watch = lambda at: alter() if at == "before send" else None
+    else:
+        alter()
+        world.restart()
+    step = world.step(job)
+    world.service.watch = lambda _at: None
+    if within and change in {"deleted", "renamed"}:  # an open file stays what it was, whatever its name
+        assert not isinstance(step.event, SourceChanged)
+        if "last" in moment:
+            assert step.job.state is State.UPLOADED
+            assert sent(world) == [LONG]
+            return
+        step = world.step(job)
+    assert isinstance(step.event, SourceChanged)
+    assert (step.job.state, step.job.file_id, step.job.closing_at) == (State.FOUND, None, None)
+    assert world.service.discarded == ["upload-1"]
+    assert world.service.completed == 0
+    world.scan()
+    if change == "deleted":
+        assert fresh(world, job).state is State.GONE
+    elif change == "renamed":
+        assert fresh(world, job).state is State.GONE
+        world.step_until(world.job_of("b.wav"), State.READY)
+        assert list(world.service.paid) == [(sha256(LONG), DUTCH.key)]
+    else:
+        world.step_until(world.job_of("a.wav"), State.READY)
+        assert list(world.service.paid) == [(sha256(new[change]), DUTCH.key)]
+
+
+def test_a_file_that_is_known_to_be_gone_before_its_last_part_was_sent_is_gone(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    world.path("a.wav").unlink()
+    world.scan()
+    assert fresh(world, job).state is State.CLOSING
+    step = world.step(job)
+    assert isinstance(step.event, SourceGone)
+    assert step.job.state is State.GONE
+    assert world.service.discarded == ["upload-1"]
+
+
+def test_a_stop_in_the_middle_of_a_chunk_records_nothing(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.UPLOADING)
+    before = fresh(world, job)
+    world.stopped = True
+    with pytest.raises(Stopped):
+        world.step(job)
+    assert fresh(world, job) == before
+    world.stopped = False
+    world.step_until(job, State.READY)
+    assert sent(world) == [LONG]
+
+
+def test_an_upload_that_cannot_be_given_up_is_left_to_expire(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "scriptixd.pipeline")
+    job = world.step_until(world.drop("a.wav", LONG), State.UPLOADING)
+    world.put("a.wav", SMALL)
+    world.service.fail(Call.DISCARD, Away("503"))
+    assert isinstance(world.step(job).event, SourceChanged)
+    assert "could not be given up" in caplog.text
+
+
+# The ambiguous moments
+
+
+def test_a_lost_reply_to_the_last_part_is_decided_by_the_servers_offset(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    world.service.fail(Call.SEND, Away("no reply"), after=True)
+    with pytest.raises(Away):
+        world.step(job)
+    sends = world.service.asked[Call.SEND]
+    assert isinstance(world.step(job).event, UploadFinished)
+    assert world.service.asked[Call.SEND] == sends
+    world.step_until(job, State.READY)
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_a_last_part_of_which_only_some_arrived_is_completed_and_not_begun_anew(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    world.service.cut_after = 3
+    with pytest.raises(Away):
+        world.step(job)
+    world.restart()
+    world.step_until(job, State.READY)
+    assert world.service.asked[Call.CREATE] == 1
+    assert sent(world) == [LONG]
+
+
+def test_an_upload_that_is_known_only_by_its_session_is_complete(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    world.service.forgets_complete = True
+    world.service.fail(Call.SEND, Away("no reply"), after=True)
+    with pytest.raises(Away):
+        world.step(job)
+    assert isinstance(world.step(job).event, UploadFinished)
+
+
+def test_an_upload_of_which_nobody_knows_any_more_stops_for_a_person_and_is_never_sent_again(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    world.service.fail(Call.SEND, Away("no reply"), after=True)
+    with pytest.raises(Away):
+        world.step(job)
+    world.service.forget(fresh(world, job).file_id or "")
+    step = world.step(job)
+    assert isinstance(step.event, Rejected)
+    assert (step.job.state, step.job.reason) == (State.FAILED, UNDECIDABLE)
+    assert "retry" in step.job.hint
+    assert "redo" in step.job.hint
+    copy = world.drop("copy.wav", LONG)
+    world.step(copy)
+    world.step(copy)
+    assert world.job_of("copy.wav").id == job.id
+    world.store.jobs.apply(fresh(world, job), RetryRequested(), world.now.wall)
+    assert fresh(world, job).state is State.CLOSING
+    assert isinstance(world.step(job).event, Rejected)
+    assert world.service.asked[Call.CREATE] == 1
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_no_file_is_needed_to_find_out_that_everything_arrived(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    world.service.fail(Call.SEND, Away("no reply"), after=True)
+    with pytest.raises(Away):
+        world.step(job)
+    world.path("a.wav").unlink()
+    world.scan()
+    world.step_until(job, State.READY)
+
+
+@pytest.mark.parametrize("state", [State.CLOSING, State.UPLOADED, State.TRANSCRIBING])
+def test_what_may_have_been_paid_at_another_host_stops_for_a_person(world: World, state: State) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), state)
+    world.service.origin = "https://other.example.org"
+    before = world.service.asked.total()
+    step = world.step(job)
+    assert isinstance(step.event, Rejected)
+    assert "api.url" in step.job.hint
+    assert world.service.asked.total() == before
+    world.service.origin = "https://api.example.org"
+    world.store.jobs.apply(step.job, RetryRequested(), world.now.wall)
+    world.step_until(job, State.READY)
+    assert list(world.service.paid.values()) == [1]
+
+
+# Asking
+
+
+def test_a_session_that_is_named_late_is_asked_for_after_one_two_four_seconds(world: World) -> None:
+    world.service.session_after = 4
+    job = world.step_until(world.drop("a.wav", SMALL), State.UPLOADED)
+    waits = []
+    while isinstance((step := world.step(job)).event, StillRunning):
+        waits.append(step.job.due_at - world.now.wall)
+    assert waits == [1, 2, 4, 8]
+    assert isinstance(step.event, SessionKnown)
+    assert step.job.unanswered == 0
+
+
+def test_without_a_session_for_half_an_hour_of_asking_a_person_is_needed(world: World) -> None:
+    world.service.session_after = 10**6
+    job = world.step_until(world.drop("a.wav", SMALL), State.UPLOADED)
+    asked = 0
+    while isinstance(world.step(job).event, StillRunning):
+        asked += 1
+        world.pass_time(100_000)  # the daemon was down meanwhile, which counts for nothing
+    assert fresh(world, job).state is State.FAILED
+    assert "half an hour" in fresh(world, job).reason
+    assert asked > 30
+    world.service.session_after = 0
+    world.store.jobs.apply(fresh(world, job), RetryRequested(), world.now.wall)
+    world.step_until(job, State.READY)
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_the_first_look_waits_for_a_tenth_of_the_media_less_what_has_passed(world: World) -> None:
+    data = bytes(48_000) * 10  # 30 s by its size
+    world.chunk_size = 10**6
+    world.restart()
+    job = world.step_until(world.drop("a.wav", data), State.UPLOADED)
+    world.pass_time(1)
+    step = world.step(job)
+    assert isinstance(step.event, SessionKnown)
+    assert step.job.due_at == pytest.approx(world.now.wall + 2)
+
+
+def test_the_deadline_counts_only_time_without_a_proper_answer(world: World) -> None:
+    world.deadline = 100.0
+    world.restart()
+    job = world.step_until(world.drop("a.wav", SMALL), State.TRANSCRIBING)
+    session = fresh(world, job).session_id or ""
+    web_page, at_work = Unclear("200 with a web page"), Running("processing")
+    world.service.answers[session] = deque([web_page, web_page, at_work, *[web_page] * 40])
+    world.pass_time(40)
+    for expected in (10.0, 20.0, 0.0):
+        assert world.step(job).job.unanswered == pytest.approx(expected)
+    world.pass_time(10**7)
+    step = world.step(job)
+    assert step.job.unanswered == pytest.approx(300)  # one look, and not the months between
+    step = world.step(job)
+    assert isinstance(step.event, Rejected)
+    assert "web page" in step.job.reason
+    assert len(world.service.answers[session]) == 38  # it was asked once more before it stopped
+    world.store.jobs.apply(step.job, RetryRequested(), world.now.wall)
+    world.service.answers.clear()
+    world.step_until(job, State.READY)
+
+
+def test_an_error_result_voids_what_was_sent_and_only_a_person_pays_again(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", BROKEN + LONG), State.TRANSCRIBING)
+    world.step(job)
+    step = world.step(job)
+    assert isinstance(step.event, Rejected)
+    assert "this is no media" in step.job.reason
+    assert (step.job.session_id, step.job.file_id) == (None, None)
+    world.touch("a.wav")
+    world.scan()
+    again = world.job_of("a.wav")
+    world.step(again)
+    world.step(again)
+    assert world.job_of("a.wav").id == job.id
+    assert world.service.completed == 1
+    world.store.jobs.apply(fresh(world, job), RetryRequested(), world.now.wall)
+    assert fresh(world, job).state is State.FOUND
+
+
+def test_a_length_that_the_service_tells_is_kept(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.READY)
+    assert job.media_seconds == pytest.approx(len(LONG) / 10)
+    assert world.count("ledger") == 1
+
+
+@pytest.mark.parametrize("state", [State.UPLOADED, State.TRANSCRIBING])
+@pytest.mark.parametrize("trouble", [Away("503"), AccountTrouble("401")], ids=str)
+def test_trouble_while_asking_leaves_the_job_as_it_was(world: World, state: State, trouble: Exception) -> None:
+    job = world.step_until(world.drop("a.wav", SMALL), state)
+    before = fresh(world, job)
+    for call in (Call.SESSION_OF, Call.LOOK):
+        world.service.fail(call, trouble)
+    with pytest.raises(type(trouble)):
+        world.step(job)
+    assert fresh(world, job) == before
+
+
+def test_a_result_is_not_lost_when_its_moment_is_missed(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", SMALL), State.TRANSCRIBING)
+    world.step(job)
+    stale = fresh(world, job)
+
+    def meanwhile(moment: str) -> None:
+        if moment == "after look":
+            world.store.jobs.apply(fresh(world, job), StillRunning(0.0, "processing"), world.now.wall)
+
+    world.service.watch = meanwhile
+    assert world.pipeline.step(stale, world.now).event is None
+    world.service.watch = lambda _at: None
+    assert isinstance(world.step(job).event, ResultReady)

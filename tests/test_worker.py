@@ -1,0 +1,473 @@
+"""Which job has its turn, what trouble leads to, and when the worker wants to be called again."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import BROKEN, Call, World, refused_key, sha256
+
+from scriptixd.errors import (
+    AccountTrouble,
+    Away,
+    FileTrouble,
+    FolderTrouble,
+    NameTaken,
+    QuotaTrouble,
+    ShareTrouble,
+    StateTrouble,
+    Stopped,
+    TargetTrouble,
+    Trouble,
+)
+from scriptixd.jobs.events import Rejected, UploadFinished, UploadOpened
+from scriptixd.jobs.job import State
+from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.verbs import apply_open_requests
+from scriptixd.jobs.worker import BUG_TRIES, IDLE, Claims
+
+LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks
+
+
+@pytest.fixture
+def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
+    caplog.set_level(logging.INFO, "scriptixd")
+    made = World(tmp_path, folders=("one", "two", "three"))
+    yield made
+    made.close()
+
+
+def texts(caplog: pytest.LogCaptureFixture, name: str = "scriptixd.service") -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == name]
+
+
+def states(world: World) -> Counter[State]:
+    return Counter(job.state for job in world.jobs())
+
+
+# Whose turn it is
+
+
+def test_everything_comes_to_its_end_and_is_paid_once(world: World) -> None:
+    for folder in world.folders.requests:
+        for number in range(4):
+            world.drop(f"{number}.wav", f"{folder} {number}".encode() * 9, folder)
+    world.drive()
+    assert states(world) == {State.READY: 12}
+    assert list(world.service.paid.values()) == [1] * 12
+
+
+@pytest.mark.parametrize("size", [5, 25, 45])  # one, two or three chunks: as many steps a file must favour nobody
+def test_folders_have_their_turns_one_after_the_other_however_full_one_is(world: World, size: int) -> None:
+    for number in range(20):
+        world.drop(f"{number}.wav", bytes([65 + number]) * (size + number), "one")
+    for folder in ("two", "three"):
+        for number in range(3):
+            world.drop(f"{number}.wav", bytes([97 + number]) * (size + 20 + 3 * len(folder) + number), folder)
+    opened: list[str] = []
+    while len(opened) < 9:
+        before = {job.id: job.state for job in world.jobs()}
+        world.uploader.run_once(world.now)
+        opened += [
+            job.folder for job in world.jobs() if job.file_id is not None and before.get(job.id) is State.FOUND
+        ]  # fmt: skip
+    assert Counter(opened) == {"one": 3, "two": 3, "three": 3}
+
+
+def test_an_empty_folder_takes_nobodys_turn(world: World) -> None:
+    for number in range(6):
+        world.drop(f"{number}.wav", bytes([65 + number]) * (5 + number), "one")
+        world.drop(f"{number}.wav", bytes([97 + number]) * (25 + number), "three")
+    opened: list[str] = []
+    while len(opened) < 6:
+        before = {job.id for job in world.jobs() if job.state is State.FOUND}
+        world.uploader.run_once(world.now)
+        opened += [job.folder for job in world.jobs() if job.id in before and job.state is not State.FOUND]
+    assert opened == ["one", "three"] * 3
+
+
+def test_what_is_begun_is_finished_first(world: World) -> None:
+    first = world.drop("a.wav", LONG, "one")
+    world.uploader.run_once(world.now)
+    world.drop("b.wav", b"small", "two")
+    world.drop("c.wav", b"smaller", "one")
+    while world.state_of("a.wav", "one") is not State.UPLOADED:
+        world.uploader.run_once(world.now)
+        assert len(world.service.uploads) == 1
+    assert world.service.uploads["upload-1"].size == first.stat.size
+
+
+def test_what_may_be_paid_is_decided_even_if_its_folder_is_configured_no_more(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG, "one"), State.CLOSING)
+    world.service.fail(Call.SEND, Away("no reply"), after=True)
+    with pytest.raises(Away):
+        world.step(job)
+    del world.folders.requests["one"]
+    del world.folders.roots["one"]
+    world.restart()
+    world.drive()
+    assert states(world) == {State.READY: 1}
+
+
+def test_two_workers_never_have_the_same_job(world: World) -> None:
+    world.drop("a.wav", b"a" * 10, "one")
+    world.drop("b.wav", b"b" * 11, "one")
+    claims = Claims()
+
+    def pick(claimed: set[int], _served: str) -> object:
+        return world.store.jobs.due(State.FOUND, world.now.wall, "one", claimed)
+
+    with claims.take(pick) as first, claims.take(pick) as second, claims.take(pick) as third:  # type: ignore[arg-type]
+        assert first is not None
+        assert second is not None
+        assert first.id != second.id
+        assert third is None
+    with claims.take(pick) as again:  # type: ignore[arg-type]
+        assert again == first
+
+
+def test_each_step_that_changed_something_is_reported(world: World) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.drive()
+    told = [type(event).__name__ for event in world.reported]
+    assert told[:3] == ["UploadOpened", "UploadFinished", "SessionKnown"]
+    assert told[-1] == "ResultReady"
+
+
+# When it wants to be called again
+
+
+def test_without_work_it_rests_until_it_is_woken(world: World) -> None:
+    assert world.uploader.run_once(world.now) == world.now.boot + IDLE
+    assert world.asker.run_once(world.now) == world.now.boot + IDLE
+
+
+def test_after_a_step_it_comes_again_at_once_and_after_the_last_one_when_something_is_due(world: World) -> None:
+    world.drop("a.wav", b"a" * 160_000 * 10, "one")
+    world.chunk_size = 10**7
+    world.restart()
+    for _ in range(3):
+        assert world.uploader.run_once(world.now) == world.now.boot
+    assert world.uploader.run_once(world.now) == world.now.boot + IDLE
+    assert world.asker.run_once(world.now) == world.now.boot  # the session is named
+    assert world.asker.run_once(world.now) == pytest.approx(world.now.boot + 10)  # a tenth of 100 s
+    world.pass_time(9.9)
+    assert world.asker.run_once(world.now) > world.now.boot
+    world.pass_time(0.2)
+    assert world.asker.run_once(world.now) == world.now.boot
+
+
+def test_nothing_is_done_over_and_over_while_a_file_is_being_changed(world: World) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.drop("b.wav", LONG[::-1], "two")
+    world.put("a.wav", LONG + LONG, "one")
+    world.scan("one", complete=False)
+    calls = 0
+    while world.state_of("b.wav", "two") is not State.READY:
+        rest = min(world.uploader.run_once(world.now), world.asker.run_once(world.now)) - world.now.boot
+        calls += 1
+        assert calls < 50
+        world.pass_time(max(rest, 0.0))
+    assert world.uploader.run_once(world.now) == world.now.boot + IDLE
+    assert world.count("history") < 30
+
+
+def test_a_budget_that_is_used_up_is_waited_for_without_asking(world: World) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.service.ready_at = lambda now: now.boot + 17.0  # type: ignore[method-assign]
+    assert world.uploader.run_once(world.now) == world.now.boot + 17.0
+    assert world.service.asked.total() == 0
+
+
+@pytest.mark.parametrize("trouble", [Away("503"), ShareTrouble("unmounted"), TargetTrouble("full")], ids=str)
+def test_failures_are_waited_out_in_the_database_and_no_worker_sleeps(world: World, trouble: Trouble) -> None:
+    world.chance = 1.0
+    world.drop("a.wav", LONG, "one")
+    waits = []
+    for _ in range(11):
+        world.desk.faults.append(trouble)
+        assert world.uploader.run_once(world.now) == world.now.boot
+        job = world.job_of("a.wav", "one")
+        waits.append(round(job.due_at - world.now.wall))
+        assert (job.state, job.reason) == (State.FOUND, trouble.what)
+        rest = world.uploader.run_once(world.now) - world.now.boot
+        assert rest > 0
+        world.pass_time(max(rest, job.due_at - world.now.wall) + 60)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    world.desk.faults.clear()
+    world.drive()
+    assert states(world) == {State.READY: 1}
+    assert world.job_of("a.wav", "one").failures == 0
+
+
+def test_what_the_service_asked_for_is_how_long_a_job_waits(world: World) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.service.fail(Call.CREATE, Away("429", retry_after=77.0))
+    world.uploader.run_once(world.now)
+    assert world.job_of("a.wav", "one").due_at == world.now.wall + 77
+
+
+# One file's trouble
+
+
+@pytest.mark.parametrize("trouble", [FileTrouble("413", "make it smaller"), NameTaken("theirs", "rename it")], ids=str)
+def test_what_a_person_has_to_decide_stops_that_job_alone(world: World, trouble: Trouble) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.drop("b.wav", LONG[::-1] + b"!", "two")
+    world.desk.faults.append(trouble)
+    world.drive()
+    failed = world.job_of("a.wav", "one")
+    assert (failed.state, failed.reason, failed.hint) == (State.FAILED, trouble.what, trouble.hint)
+    assert world.state_of("b.wav", "two") is State.READY
+    assert any(isinstance(event, Rejected) for event in world.reported)
+
+
+def test_a_bug_stops_its_job_after_a_few_tries_with_the_traceback_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.desk.faults.extend(ZeroDivisionError("our own") for _ in range(BUG_TRIES))
+    world.drive()
+    failed = world.job_of("a.wav", "one")
+    assert failed.state is State.FAILED
+    assert "bug" in failed.reason
+    logged = [record for record in caplog.records if record.exc_info]
+    assert len(logged) == BUG_TRIES
+    assert "ZeroDivisionError" in caplog.text
+    world.drop("b.wav", LONG[::-1] + b"!", "two")
+    world.drive()
+    assert world.state_of("b.wav", "two") is State.READY
+
+
+def test_a_stop_records_nothing_and_a_state_file_that_cannot_be_written_is_everybodys_matter(world: World) -> None:
+    job = world.drop("a.wav", LONG, "one")
+    world.service.fail(Call.CREATE, Stopped())
+    world.uploader.run_once(world.now)
+    assert world.store.jobs.get(job.id) == job
+    world.service.fail(Call.CREATE, StateTrouble("the disk is full"))
+    with pytest.raises(StateTrouble):
+        world.uploader.run_once(world.now)
+    assert world.store.jobs.get(job.id) == job
+    world.drive()
+    assert states(world) == {State.READY: 1}
+
+
+# The account
+
+
+def test_a_refused_key_pauses_everything_fails_nothing_and_heals_by_itself(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.step_until(world.drop("t.wav", b"t" * 15, "two"), State.TRANSCRIBING)
+    for number in range(5):
+        world.drop(f"{number}.wav", bytes([65 + number]) * (9 + number), "one")
+    world.service.refused = refused_key()
+    before = world.service.asked.total()
+    while world.turn() == 0:
+        pass
+    assert world.service.asked.total() - before <= 4
+    probes = []
+    for _ in range(200):
+        rest = world.turn()
+        if rest > 0:
+            world.pass_time(rest)
+            probes.append(rest)
+        if sum(probes) > 3600:
+            break
+    assert world.service.asked.total() - before < 40  # an hour of a refused key
+    assert len(texts(caplog)) == 1
+    assert "refuses the key" in texts(caplog)[0]
+    assert State.FAILED not in states(world)
+    world.service.refused = None
+    world.drive()
+    assert states(world) == {State.READY: 6}
+    assert len(texts(caplog)) == 2
+    assert "accepted again" in texts(caplog)[1]
+
+
+def test_a_job_whose_key_was_another_one_stops_alone_while_the_account_is_in_order(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    foreign = world.step_until(world.drop("t.wav", b"t" * 15, "two"), State.TRANSCRIBING)
+    world.drop("a.wav", LONG, "one")
+    world.service.fail(Call.LOOK, refused_key())
+    world.pass_time(10)
+    world.asker.run_once(world.now)
+    stopped = world.store.jobs.get(foreign.id)
+    assert stopped is not None
+    assert stopped.state is State.FAILED
+    assert "for this job alone" in stopped.reason
+    assert texts(caplog) == []
+    world.drive()
+    assert world.state_of("a.wav", "one") is State.READY
+
+
+def test_an_address_that_takes_no_uploads_is_told_once_and_tried_ever_less_often(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.step_until(world.drop("t.wav", b"t" * 15, "two"), State.TRANSCRIBING)
+    world.drop("a.wav", LONG, "one")
+    wrong = AccountTrouble("https://api.example.org/ does not take uploads (404)", "check api.url")
+    world.service.fail(Call.CREATE, wrong, times=1000)
+    passed = 0.0
+    while passed < 3600:
+        rest = world.turn()
+        assert rest >= 0
+        world.pass_time(rest)
+        passed += rest
+    assert world.service.asked[Call.CREATE] <= 15
+    assert len(texts(caplog)) == 1
+    assert "does not take uploads" in texts(caplog)[0]
+    assert world.state_of("t.wav", "two") is State.READY  # asking goes on
+    world.service.faults.clear()
+    world.drive()
+    assert states(world) == {State.READY: 2}
+    assert len(texts(caplog)) == 2
+
+
+def test_without_quota_only_new_uploads_wait(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    begun = world.step_until(world.drop("begun.wav", LONG, "one"), State.UPLOADING)
+    world.drop("waits.wav", LONG[::-1] + b"!", "two")
+    world.service.fail(Call.CREATE, QuotaTrouble("the account is used up"), times=3)
+    for _ in range(40):
+        world.pass_time(max(0.0, min(30.0, world.turn())))
+        if world.service.asked[Call.CREATE] >= 3:
+            break
+    after = world.store.jobs.get(begun.id)
+    assert after is not None
+    assert after.state is State.READY
+    assert world.state_of("waits.wav", "two") is State.FOUND
+    world.drive()
+    assert states(world) == {State.READY: 2}
+    assert [("used up" in text, "goes on" in text) for text in texts(caplog)] == [(True, False), (False, True)]
+
+
+def test_the_end_of_a_pause_is_not_slept_through(world: World) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.service.fail(Call.CREATE, QuotaTrouble("the account is used up"))
+    world.uploader.run_once(world.now)
+    assert world.uploader.run_once(world.now) == pytest.approx(world.now.boot + 60)
+    world.pass_time(60)
+    assert world.uploader.run_once(world.now) == world.now.boot
+    assert world.state_of("a.wav", "one") is State.UPLOADING
+
+
+def test_a_quota_that_ends_in_the_middle_of_an_upload_is_not_asked_about_over_and_over(world: World) -> None:
+    world.step_until(world.drop("a.wav", LONG, "one"), State.UPLOADING)
+    world.service.fail(Call.SEND, QuotaTrouble("the account is used up"), times=10**6)
+    passed = 0.0
+    while passed < 3600:
+        rest = world.turn()
+        world.pass_time(rest)
+        passed += rest
+        assert world.service.asked[Call.SEND] < 60
+    world.service.faults.clear()
+    world.drive()
+    assert world.state_of("a.wav", "one") is State.READY
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_a_folder_whose_settings_are_refused_waits_alone(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(3):
+        world.drop(f"{number}.wav", bytes([65 + number]) * (9 + number), "one")
+    world.drop("b.wav", LONG, "two")
+    world.service.fail(Call.CREATE, FolderTrouble("xx is no language", "check language"))
+    while world.state_of("b.wav", "two") is not State.READY:
+        world.pass_time(max(0.0, world.turn()))
+    assert Counter(job.state for job in world.jobs() if job.folder == "one") == {State.FOUND: 3}
+    assert texts(caplog) == ["one: xx is no language (check language)"]
+    world.drive()
+    assert states(world) == {State.READY: 4}
+
+
+def test_when_everything_is_away_everything_waits_as_one(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(30):
+        world.drop(f"{number}.wav", bytes([65 + number]) * (9 + number), "one")
+    world.service.refused = Away("https://api.example.org cannot be reached")
+    passed = 0.0
+    while passed < 600:
+        rest = world.turn()
+        world.pass_time(rest)
+        passed += rest
+    assert world.service.asked.total() < 40  # ten minutes of thirty jobs
+    assert texts(caplog) == ["https://api.example.org cannot be reached"]
+    world.service.refused = None
+    world.drive()
+    assert states(world) == {State.READY: 30}
+    assert texts(caplog)[-1].endswith("Scriptix answers again")
+
+
+# Copies
+
+
+def test_copies_that_come_together_are_sent_once(world: World) -> None:
+    for folder in world.folders.requests:
+        world.drop("a.wav", LONG, folder)
+    world.drive()
+    assert list(world.service.paid.values()) == [1]
+    assert world.service.asked[Call.CREATE] == 1
+    assert {world.job_of("a.wav", folder).id for folder in world.folders.requests} == {world.jobs()[0].id}
+
+
+def test_a_copy_goes_on_by_itself_when_the_first_one_is_deleted_before_it_was_sent(world: World) -> None:
+    world.step_until(world.drop("old.wav", b"o" * len(LONG), "three"), State.READY)  # so that the size is known
+    world.drop("a.wav", LONG, "one")
+    world.drop("b.wav", LONG, "two")
+    world.uploader.run_once(world.now)
+    world.uploader.run_once(world.now)
+    world.path("a.wav", "one").unlink()
+    world.scan("one")
+    world.drive()
+    assert world.state_of("a.wav", "one") is State.GONE
+    assert world.state_of("b.wav", "two") is State.READY
+    assert world.service.paid[sha256(LONG), world.folders.requests["two"].key] == 1
+
+
+def test_a_copy_does_not_wait_for_a_folder_whose_disk_is_full(world: World) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.drop("b.wav", LONG, "two")
+    for _ in range(600):
+        world.desk.faults.clear()
+        waiting = world.store.jobs.due(State.FOUND, world.now.wall, "one", [])
+        if waiting is not None:
+            world.desk.faults.append(TargetTrouble("one is full"))
+        rest = world.turn()
+        world.pass_time(max(rest, 0.0))
+        if world.state_of("b.wav", "two") is State.READY:
+            break
+    assert world.state_of("b.wav", "two") is State.READY
+    world.desk.faults.clear()
+    world.drive()
+    assert world.job_of("a.wav", "one") == world.job_of("b.wav", "two")
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_what_is_no_media_is_paid_for_once_and_its_copies_say_the_same(world: World) -> None:
+    world.drop("a.wav", BROKEN + LONG, "one")
+    world.drive()
+    world.drop("b.wav", BROKEN + LONG, "two")
+    world.drive()
+    assert world.job_of("a.wav", "one") == world.job_of("b.wav", "two")
+    assert world.service.completed == 1
+    assert sum(isinstance(event, UploadFinished) for event in world.reported) == 1
+    assert sum(isinstance(event, UploadOpened) for event in world.reported) == 1
+
+
+def test_a_retry_without_a_file_says_so_and_leaves_no_job_that_waits_for_ever(world: World) -> None:
+    world.folders.max_size = 5
+    job = world.drop("a.wav", LONG, "one")
+    world.uploader.run_once(world.now)
+    world.path("a.wav", "one").unlink()
+    world.scan("one")
+    world.folders.max_size = 10**6
+    ids = world.store.requests.ask(Verb.RETRY, [job.id], world.now.wall)
+    assert apply_open_requests(world.store, lambda _source: None, world.now) == 1
+    assert world.store.requests.outcomes(ids) == ["it cannot be tried again: its file is not there"]
+    assert world.state_of("a.wav", "one") is State.FAILED
+    world.put("a.wav", LONG, "one")
+    world.scan("one")
+    world.drive()
+    assert world.state_of("a.wav", "one") is State.READY
