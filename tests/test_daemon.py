@@ -247,6 +247,23 @@ def test_a_folder_that_is_not_there_is_waited_for(home: House) -> None:
     home.until(1)
 
 
+def test_a_folder_that_is_taken_out_waits_for_nothing_and_comes_back(home: House) -> None:
+    first, second = home.folder("first", language="en", existing="hold"), home.folder("second", language="en")
+    tone(first / "old.wav", 0.5, 40)
+    home.write_config()
+    home.say("run", "--once")
+    assert home.states() == {"first/old.wav": "held"}
+    removed = home.settings["folders"].pop(0)
+    tone(second / "new.wav", 0.5, 50)
+    home.write_config()
+    home.say("run", "--once")
+    assert home.states() == {"first/old.wav": "gone", "second/new.wav": "done"}
+    home.settings["folders"].append(removed)
+    home.write_config()
+    home.say("run", "--once")
+    assert home.states() == {"first/old.wav": "held", "second/new.wav": "done"}
+
+
 def test_systemd_is_told_ready_alive_and_stopping(home: House, tmp_path: Path) -> None:
     home.folder("quiet", language="en")
     address = str(tmp_path / "notify")

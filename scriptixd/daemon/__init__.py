@@ -1,7 +1,4 @@
-"""The composition root: builds the rooms, starts and supervises their loops, stops them."""
+"""The composition root: builds the rooms, starts and supervises their loops, stops them.
 
-from __future__ import annotations
-
-from scriptixd.daemon.daemon import Daemon, Snapshot
-
-__all__ = ["Daemon", "Snapshot"]
+`daemon.Daemon` is the way in; `folders` is for verbs too, which must not load the network with it.
+"""

@@ -25,6 +25,7 @@ from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.verbs import apply_open_requests
 from scriptixd.observe.live import Live, LiveFolder, LivePause, live_path, write_live
 from scriptixd.observe.systemd import Systemd
+from scriptixd.roots.paths import shown
 from scriptixd.watch.scanner import Scanner, ScanReport
 
 LOG = logging.getLogger("scriptixd.daemon")
@@ -69,6 +70,7 @@ class Daemon:
         store = Store(open_state(self._settings.state))
         try:
             store.jobs.clamp(self._started.wall + pacing.BACKOFF_CAP)
+            self._leave_removed_folders(store)
             house = build(self._settings, store, self._stop, self._count_failure)
             before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
             try:
@@ -79,6 +81,13 @@ class Daemon:
         finally:
             store.close()
             self._systemd.close()
+
+    def _leave_removed_folders(self, store: Store) -> None:
+        configured = {folder.name for folder in self._settings.folders}
+        for folder in store.sources.folders():
+            if folder not in configured:
+                count = store.sources.leave(folder, self._started.wall)
+                LOG.warning("%s is not configured any more: %d file(s) in it are left alone", shown(folder), count)
 
     def stop(self) -> None:
         """Ask it to end, as SIGTERM does."""

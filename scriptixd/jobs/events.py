@@ -209,6 +209,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
         },
         State.CLOSING: {
             ChunkAccepted: State.CLOSING,
+            StillRunning: State.CLOSING,
             UploadFinished: State.UPLOADED,
             SourceChanged: State.FOUND,
             SourceGone: State.GONE,

@@ -195,8 +195,10 @@ class Pipeline:
                     return ChunkAccepted() if job.failures else None
                 whole = content.extend(read, job.stat.size).digest.hexdigest()
                 content.check()
-        except (Changed, SourceMissing) as change:
+        except Changed as change:
             return self._given_up(job, change.what)
+        except SourceMissing as missing:  # or its share is not mounted: the scanner tells these apart
+            return _looked_at_again(job, missing.what, now)
         self._read[job.id] = read
         after = self._store.jobs.close_or_fold(job, whole, now.wall)
         if after is not None and after.id != job.id:
@@ -204,16 +206,14 @@ class Pipeline:
             self._give_up(file_id)
         return after
 
-    def _closing(self, job: Job, _now: Now) -> Job | Event | None:
+    def _closing(self, job: Job, now: Now) -> Job | Event | None:
         if job.service != self._uploads.origin:
             return _elsewhere(job, self._uploads.origin)
         file_id = _known(job.file_id)
         prefix = self._read.get(job.id)
         offset = self._uploads.offset(file_id) if prefix is None else prefix.length
         if offset is None:
-            if self._sessions.session_of(file_id) is None:
-                return Rejected(UNDECIDABLE, LOOK + "if it arrived, scriptixd retry; if not, scriptixd redo")
-            return UploadFinished()
+            return self._upload_unknown(job, file_id, now)
         if offset == job.stat.size:
             return UploadFinished()
         source = self._source(job)
@@ -223,11 +223,24 @@ class Pipeline:
             with self._open(source, job) as content:
                 read = content.extend(prefix or NOTHING, offset)
                 self._send(job, content, read, min(self._chunk_size, job.stat.size - offset))
-        except (Changed, SourceMissing) as change:  # the server lacks the last part: nothing was paid for it
+        except Changed as change:  # the server lacks the last part: nothing was paid for it
             return self._given_up(job, change.what)
+        except SourceMissing as missing:
+            return _looked_at_again(job, missing.what, now)
         if job.id in self._read and self._read[job.id].length == job.stat.size:
             return UploadFinished()
         return ChunkAccepted() if job.failures else None
+
+    def _upload_unknown(self, job: Job, file_id: str, now: Now) -> Event:
+        """The last part may have arrived: only a session shows that it did, and it may be named late."""
+        if self._sessions.session_of(file_id) is not None:
+            return UploadFinished()
+        if job.unanswered >= pacing.SESSION_PATIENCE:
+            return Rejected(UNDECIDABLE, LOOK + "if it arrived, scriptixd retry; if not, scriptixd redo")
+        wait = pacing.session_wait(job.unanswered)
+        return StillRunning(
+            now.wall + wait, "Scriptix does not know the upload any more, and names no transcription", wait
+        )
 
     def _uploaded(self, job: Job, now: Now) -> Event:
         if job.service != self._uploads.origin:

@@ -90,6 +90,21 @@ class Sources:
             for sighting in sightings:
                 self._record(connection, folder, directory, sighting, at)
 
+    def folders(self) -> Sequence[str]:
+        """The folders in which sources are present, configured today or not."""
+        query = "SELECT DISTINCT folder FROM sources WHERE present = 1 ORDER BY folder"
+        with self._database.reading() as connection:
+            return [folder for (folder,) in connection.execute(query)]
+
+    def leave(self, folder: str, at: float) -> int:
+        """A folder is not configured any more: nothing in it goes on that was not paid; returns how many files."""
+        count = 0
+        for directory in self.directories(folder):
+            present = [name for name, source in self.in_directory(folder, directory).items() if source.present]
+            self.record(folder, directory, [Sighting(name, None) for name in present], at)
+            count += len(present)
+        return count
+
     def _record(
         self, connection: sqlite3.Connection, folder: str, directory: str, sighting: Sighting, at: float
     ) -> None:
