@@ -33,17 +33,17 @@ class MemoryBook:
     def unsettled(self, folder: str) -> Sequence[Source]:
         return [source for source in self._of(folder) if source.present and not source.settled]
 
-    def begin_contact(self, folder: str, identity: str, at: float) -> bool:  # noqa: ARG002 - keeps no times
+    def begin_contact(self, folder: str, identity: str, at: float) -> bool:
         return not self._contacts.setdefault((folder, identity), False)
 
-    def complete_contact(self, folder: str, identity: str, at: float) -> None:  # noqa: ARG002 - keeps no times
+    def complete_contact(self, folder: str, identity: str, at: float) -> None:
         self._contacts[folder, identity] = True
         self._disks[folder] = identity
 
     def last_disk(self, folder: str) -> str | None:
         return self._disks.get(folder)
 
-    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:  # noqa: ARG002 - keeps no times
+    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
         self.writes += 1
         for sighting in sightings:
             self._record(folder, joined(directory, sighting.name), sighting)

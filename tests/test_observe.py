@@ -21,7 +21,7 @@ LIVE = Live(
     written_at=200.0,
     folders=(LiveFolder("council", "events", "ext4 is a local file system", "", 150.0, ("deep: may not be read",)),),
     uploads=(LiveUpload(7, 10, 20, 5.0),),
-    pauses=(LivePause("account", "the key is refused", "check it"),),
+    pauses=(LivePause("account", "", "the key is refused", "check it"),),
     requests_last_minute=3,
     requests_per_minute=60,
 )

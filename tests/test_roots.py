@@ -492,11 +492,11 @@ print(sorted(os.listdir(sys.argv[1])))
 
 def on_a_disk_of_its_own(place: Path, prepare: str) -> list[str]:
     """Run DISK in a mount namespace in which `prepare` made a file system at `place`."""
-    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0:  # noqa: S607
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0:
         pytest.skip("mounting a disk of our own needs root and mount namespaces")
     script = f'cd / && {prepare} && exec "$1" -c "$2" "$0"'
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, str(place), sys.executable, DISK],  # noqa: S607
+        ["unshare", "-m", "sh", "-c", script, str(place), sys.executable, DISK],
         check=True,
         capture_output=True,
         text=True,
@@ -571,7 +571,7 @@ def test_a_disk_that_fails_in_the_middle_is_trouble_of_the_share(folder: Path, t
     (folder / "a.wav").write_bytes(b"sound")
     needs_strace()
     done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), "-P", str(folder / "a.wav"),  # noqa: S607
+        ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), "-P", str(folder / "a.wav"),
          "-e", f"inject=pread64:error={injected}", sys.executable, "-c", READING, str(folder)],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
@@ -619,7 +619,7 @@ def traced(folder: Path, tmp_path: Path, *faults: str) -> str:
     asked = [part for fault in faults for part in ("-e", fault)]
     needs_strace()
     done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), *asked, sys.executable, "-c", WRITING, str(folder)],  # noqa: S607
+        ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), *asked, sys.executable, "-c", WRITING, str(folder)],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert not done.stderr

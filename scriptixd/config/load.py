@@ -20,8 +20,11 @@ from scriptixd.errors import ConfigurationError
 STATE = "state.db"
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Settings:
-    """The settings in a file; raises ConfigurationError with every problem in it."""
+def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -> Settings:
+    """The settings in a file; raises ConfigurationError with every problem in it.
+
+    `with_key=False` is for whoever does not talk to the service: the key may then be out of reach, and is not read.
+    """
     document = parse(_content(path), environment)
     findings = Findings(path, document.lines, document.problems)
     if not document.root:
@@ -29,11 +32,13 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     literal = _holds_key(document)
     file = findings.judge(ConfigurationFile, document.root)
     near = path.absolute().parent
-    secret = key.find(file.api, literal=literal, near=near, environment=environment, findings=findings)
+    secret = None
+    if with_key:
+        secret = key.find(file.api, literal=literal, near=near, environment=environment, findings=findings)
     state = _state(file.state, near, environment, findings)
     found = folders(file.defaults, file.folders, near=near, environment=environment, findings=findings)
     findings.raise_if_any()
-    if secret is None or state is None:
+    if (secret is None and with_key) or state is None:
         raise AssertionError("a key or a state file is missing, and no problem was noted")
     return Settings(
         api=_api(file.api, secret),
@@ -66,7 +71,7 @@ def _holds_key(document: Document) -> bool:
     return isinstance(written, Scalar) and written.literal
 
 
-def _api(block: ApiBlock, secret: Secret) -> Api:
+def _api(block: ApiBlock, secret: Secret | None) -> Api:
     return Api(
         url=block.url,
         key=secret,

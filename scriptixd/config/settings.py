@@ -84,7 +84,7 @@ class Api:
     """How to reach the service."""
 
     url: str  # without a slash at its end
-    key: Secret
+    key: Secret | None  # None where it was not asked for
     auth: Auth
     requests_per_minute: int
     chunk_size: int  # bytes

@@ -156,7 +156,8 @@ class Daemon:
             folders=tuple(_folder(scanner.view) for scanner in house.scanners),
             uploads=house.figures.uploads(),
             pauses=tuple(
-                LivePause(pause.value, trouble.what, trouble.hint) for pause, trouble in house.breakers.view().items()
+                LivePause(paused.pause, paused.whom, paused.trouble.what, paused.trouble.hint)
+                for paused in house.breakers.view()
             ),
             requests_last_minute=house.service.requests_last_minute(now),
             requests_per_minute=self._settings.api.requests_per_minute,
@@ -181,8 +182,7 @@ class Daemon:
 
     def _verdict(self, house: House) -> int | None:
         """The exit code of `--once`, when nothing is left that goes on by itself; None while there is."""
-        refused = house.breakers.view().keys() & {Pause.ACCOUNT, Pause.QUOTA, Pause.FOLDER}
-        if refused:
+        if any(paused.pause is not Pause.AWAY for paused in house.breakers.view()):
             return 1
         offline = {scanner.view.name for scanner in house.scanners if scanner.offline is not None}
         if not all(map(_was_looked_at, house.scanners)) or house.store.views.active(without=offline):
@@ -235,7 +235,7 @@ def _status(house: House) -> str:
     uploads = house.figures.uploads()
     if uploads:
         parts.append(f"{len(uploads)} upload(s)")
-    parts += [str(trouble.what) for trouble in house.breakers.view().values()]
+    parts += [paused.trouble.what for paused in house.breakers.view()]
     return "; ".join(parts)
 
 

@@ -45,6 +45,8 @@ class House:
 def access_of(settings: Settings) -> Access:
     """How the service room is to reach Scriptix."""
     api = settings.api
+    if api.key is None:
+        raise AssertionError("whoever talks to the service loads its key")
     return Access(api.url, api.key.reveal(), AuthHeader(api.auth.value), api.timeout, api.requests_per_minute)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -34,6 +34,15 @@ class Pause(StrEnum):
 
 
 _OPENING: Final = (Pause.ACCOUNT, "opening uploads")  # the key is accepted, and yet no upload can be opened
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A pause as it is shown: `whom` is a folder's name, or empty for everything."""
+
+    pause: Pause
+    whom: str
+    trouble: Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +110,13 @@ class Breakers:
         for pause, name in ended:
             LOG.info("%s goes on: %s", name or "work with Scriptix", _ENDED[pause])
 
-    def view(self) -> Mapping[Pause, Trouble]:
+    def view(self) -> Sequence[Paused]:
         """What is paused, and why."""
         with self._guard:
-            return {pause: breaker.trouble for (pause, _), breaker in self._open.items()}
+            return [
+                Paused(pause, whom if pause is Pause.FOLDER else "", breaker.trouble)
+                for (pause, whom), breaker in self._open.items()
+            ]
 
     def _pause(self, pause: tuple[Pause, str], trouble: Trouble, first: float, cap: float, now: float) -> None:
         with self._guard:

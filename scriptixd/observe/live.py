@@ -43,6 +43,7 @@ class LivePause:
     """Something that holds up more than one job."""
 
     what: str  # account, quota, away, folder
+    folder: str  # its name; empty where everything is held up
     sentence: str
     hint: str
 

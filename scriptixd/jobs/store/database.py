@@ -129,11 +129,7 @@ def open_beside(path: Path) -> Database:
             timeout=BUSY_TIMEOUT,
         )  # fmt: skip
         try:
-            if _refuse_newer(connection, path) != len(MIGRATIONS):
-                raise StateError(
-                    f"the daemon that has the state file {path} is of another version",
-                    "restart it: systemctl restart scriptixd",
-                )
+            _refuse_other(connection, path)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
@@ -220,11 +216,20 @@ def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?{how}"
     connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT)
     try:
-        _refuse_newer(connection, path)
+        _refuse_other(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _refuse_other(connection: sqlite3.Connection, path: Path) -> None:
+    """Whoever does not migrate can only use a file that needs none."""
+    if _refuse_newer(connection, path) != len(MIGRATIONS):
+        raise StateError(
+            f"the state file {path} has not the tables of scriptixd {__version__}",
+            "start or restart the daemon, which brings them up to date: systemctl restart scriptixd",
+        )
 
 
 def _statements(script: str) -> Iterator[str]:

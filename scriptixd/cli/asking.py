@@ -1,0 +1,227 @@
+"""`status`: how the daemon and every folder are doing.
+
+Facts come from the state file, figures that move from the daemon's live file; it works without either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from scriptixd.cli.finding import absolute
+from scriptixd.cli.installation import live_figures, reading, settings_in
+from scriptixd.cli.output import Colour, bar, duration, iso, moment, say, say_json, say_marked, size
+from scriptixd.config.settings import Settings
+from scriptixd.jobs.clock import read_clock
+from scriptixd.jobs.job import State
+from scriptixd.jobs.store.database import is_held
+from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, STATES, SourceView, Views
+from scriptixd.observe.live import Live, LiveFolder, LiveUpload
+
+LAST_PROBLEMS: Final = 10  # for people; programs get all
+# What people call them, and what that is made of; the rest of the states is told by its own name.
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "waiting": (SETTLING, State.FOUND),
+    "held": (State.HELD,),
+    "uploading": (State.UPLOADING, State.CLOSING),
+    "transcribing": (State.UPLOADED, State.TRANSCRIBING),
+    "delivering": (DELIVERING,),
+    "done": (DONE,),
+    "failed": (State.FAILED,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One upload on its way, with the file that it is of."""
+
+    path: str
+    folder: str
+    figures: LiveUpload
+
+    @property
+    def seconds_left(self) -> float | None:
+        speed = self.figures.bytes_per_second
+        return (self.figures.size - self.figures.offset) / speed if speed > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything that `status` tells."""
+
+    settings: Settings
+    held: bool  # a daemon has the state file
+    live: Live | None
+    counts: Mapping[tuple[str, str], int]
+    uploads: tuple[Upload, ...]
+    problems: tuple[SourceView, ...]  # the latest first
+
+
+def status(config: str, *, as_json: bool) -> None:
+    """Print how things stand."""
+    standing = _look(settings_in(config))
+    if as_json:
+        say_json(_record(standing))
+    else:
+        _tell(standing, read_clock().wall)
+
+
+def _look(settings: Settings) -> Standing:
+    held = is_held(settings.state)
+    live = live_figures(settings) if held else None
+    if not settings.state.exists():
+        return Standing(settings, held, live, {}, (), ())
+    with reading(settings) as store:
+        uploads = _uploads(settings, store.views, live) if live else ()
+        return Standing(settings, held, live, store.views.counts(), uploads, _problems(store.views))
+
+
+def _uploads(settings: Settings, views: Views, live: Live) -> tuple[Upload, ...]:
+    if not live.uploads:
+        return ()
+    sources = {view.job_id: view for state in GROUPS["uploading"] for view in views.sources(state=state)}
+    known = [(sources[one.job_id], one) for one in live.uploads if one.job_id in sources]
+    return tuple(Upload(absolute(settings, view.folder, view.path), view.folder, one) for view, one in known)
+
+
+def _problems(views: Views) -> tuple[SourceView, ...]:
+    found = [*views.sources(state=State.FAILED), *views.sources(state=State.HELD)]
+    found += [view for view in views.sources(state=DELIVERING) if view.reason]
+    return tuple(sorted(found, key=lambda view: view.updated_at, reverse=True))
+
+
+def by_state(counts: Mapping[tuple[str, str], int], folder: str | None = None) -> dict[str, int]:
+    """How many sources are in each state, of one folder or of all; states without any are left out."""
+    sums = {
+        state: sum(n for (name, at), n in counts.items() if at == state and folder in (None, name)) for state in STATES
+    }
+    return {state: number for state, number in sums.items() if number}
+
+
+def _tell(standing: Standing, now: float) -> None:
+    settings, live = standing.settings, standing.live
+    _tell_daemon(standing, now)
+    for pause in live.pauses if live else ():
+        whom = f"{pause.folder}: " if pause.folder else ""
+        say_marked("paused", Colour.RED, f"{whom}{pause.sentence}{f' ({pause.hint})' if pause.hint else ''}")
+    watched = {folder.name: folder for folder in live.folders} if live else {}
+    for folder in settings.folders:
+        say()
+        say(f"{folder.name}  {folder.path}", colour=Colour.BOLD)
+        _tell_folder(watched.get(folder.name), by_state(standing.counts, folder.name), now)
+    for upload in standing.uploads:
+        say()
+        say(f"uploading {upload.path}")
+        say(f"  {_progress(upload)}")
+    _tell_problems(settings, standing.problems, now)
+    if live:
+        say()
+        say(f"{live.requests_last_minute} of {live.requests_per_minute} requests used in the last minute")
+
+
+def _tell_daemon(standing: Standing, now: float) -> None:
+    live = standing.live
+    if live:
+        since = moment(live.started_at, now)
+        say_marked("running", Colour.GREEN, f"scriptixd {live.version} since {since}, process {live.pid}")
+    elif standing.held:
+        say_marked("running", Colour.YELLOW, "a daemon has the state file, but has not told anything lately")
+    else:
+        say_marked("stopped", Colour.YELLOW, "no daemon is running: nothing goes on until one is started")
+        if not standing.settings.state.exists():
+            say(f"there is no state file {standing.settings.state} yet")
+
+
+def _tell_folder(live: LiveFolder | None, counts: Mapping[str, int], now: float) -> None:
+    if live and live.offline:
+        say(f"  offline: {live.offline}", colour=Colour.RED)
+    elif live and live.mode:
+        seen = f"last full look at {moment(live.last_scan, now)}" if live.last_scan else "first look under way"
+        say(f"  watched by {live.mode}: {live.why}; {seen}")
+    for problem in live.problems if live else ():
+        say(f"  warning: {problem}", colour=Colour.YELLOW)
+    grouped = {state for states in GROUPS.values() for state in states}
+    told = [f"{name} {sum(counts.get(state, 0) for state in states)}" for name, states in GROUPS.items()]
+    told += [f"{state} {number}" for state, number in counts.items() if state not in grouped]
+    say(f"  {', '.join(told)}")
+
+
+def _progress(upload: Upload) -> str:
+    figures = upload.figures
+    told = f"{bar(figures.offset, figures.size)} of {size(figures.size)}"
+    if upload.seconds_left is not None:
+        told += f", {size(figures.bytes_per_second)}/s, {duration(upload.seconds_left)} left"
+    return told
+
+
+def _tell_problems(settings: Settings, problems: Sequence[SourceView], now: float) -> None:
+    if problems:
+        say()
+        say("Waiting for a person", colour=Colour.BOLD)
+    for view in problems[:LAST_PROBLEMS]:
+        place = absolute(settings, view.folder, view.path)
+        say_marked(view.state, Colour.YELLOW, f"{moment(view.updated_at, now)}  {place}: {view.reason}", width=10)
+        if view.hint:
+            say(f"           {view.hint}")
+    if len(problems) > LAST_PROBLEMS:
+        say(f"and {len(problems) - LAST_PROBLEMS} more: scriptixd list --state failed, scriptixd list --state held")
+
+
+def _record(standing: Standing) -> dict[str, object]:
+    """The same for programs."""
+    settings, live, counts = standing.settings, standing.live, standing.counts
+    watched = {folder.name: folder for folder in live.folders} if live else {}
+    return {
+        "daemon": {
+            "running": standing.held,
+            "pid": live.pid if live else None,
+            "version": live.version if live else None,
+            "started_at": iso(live.started_at) if live else None,
+        },
+        "state_file": str(settings.state),
+        "pauses": [asdict(pause) for pause in live.pauses] if live else [],
+        "counts": by_state(counts),
+        "folders": [
+            {"name": one.name, "path": str(one.path), "counts": by_state(counts, one.name)}
+            | _watching(watched.get(one.name))
+            for one in settings.folders
+        ],
+        "uploads": [_upload_record(upload) for upload in standing.uploads],
+        "problems": [
+            {
+                "path": absolute(settings, view.folder, view.path),
+                "folder": view.folder,
+                "state": view.state,
+                "error": view.reason or None,
+                "hint": view.hint or None,
+                "updated_at": iso(view.updated_at),
+            }
+            for view in standing.problems
+        ],
+        "requests": {
+            "last_minute": live.requests_last_minute if live else None,
+            "per_minute": settings.api.requests_per_minute,
+        },
+    }
+
+
+def _watching(live: LiveFolder | None) -> dict[str, object]:
+    return {
+        "mode": (live.mode or None) if live else None,
+        "why": (live.why or None) if live else None,
+        "offline": (live.offline or None) if live else None,
+        "last_scan": iso(live.last_scan) if live else None,
+        "problems": list(live.problems) if live else [],
+    }
+
+
+def _upload_record(upload: Upload) -> dict[str, object]:
+    return {
+        "path": upload.path,
+        "folder": upload.folder,
+        "offset": upload.figures.offset,
+        "size": upload.figures.size,
+        "bytes_per_second": upload.figures.bytes_per_second,
+        "seconds_left": upload.seconds_left,
+    }

@@ -1,0 +1,168 @@
+"""`check`, the doctor: configuration, key, state file, and every folder with how it is watched and why.
+
+Leaves nothing behind: what it writes to try a folder is removed at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from scriptixd.cli.installation import live_figures, owner_of, reading, settings_in, user_named
+from scriptixd.cli.output import Colour, duration, say, say_json, say_marked
+from scriptixd.config.settings import Folder, Settings
+from scriptixd.daemon.folders import watched
+from scriptixd.daemon.house import access_of
+from scriptixd.errors import StateError, StateTrouble, Trouble
+from scriptixd.jobs.store.database import is_held
+from scriptixd.roots.local import LocalRoot
+from scriptixd.roots.mounts import is_local, mount_of
+from scriptixd.service.client import Scriptix
+from scriptixd.watch.mode import choose_mode, scan_interval, settle_window
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+_COLOURS = {Level.OK: Colour.GREEN, Level.WARNING: Colour.YELLOW, Level.PROBLEM: Colour.RED}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    level: Level
+    sentence: str
+    hint: str = ""
+
+
+def check(config: str, *, syntax: bool, as_json: bool) -> int:
+    """Print what was found, as it is found; returns the exit code."""
+    settings = settings_in(config, with_key=True)
+    findings: list[Finding] = []
+    for finding in _configuration(settings) if syntax else _everything(settings):
+        findings.append(finding)
+        if not as_json:
+            _tell(finding)
+    if as_json:
+        say_json([_record(finding) for finding in findings])
+    return 1 if any(finding.level is Level.PROBLEM for finding in findings) else 0
+
+
+def _tell(finding: Finding) -> None:
+    say_marked(finding.level, _COLOURS[finding.level], f"{finding.subject}: {finding.sentence}")
+    if finding.hint:
+        say(f"         {finding.hint}")
+
+
+def _record(finding: Finding) -> dict[str, object]:
+    return {
+        "subject": finding.subject,
+        "level": finding.level.value,
+        "sentence": finding.sentence,
+        "hint": finding.hint or None,
+    }
+
+
+def _everything(settings: Settings) -> Iterator[Finding]:
+    yield from _configuration(settings)
+    yield from _rights(settings)
+    yield _key(settings)
+    yield from _state(settings)
+    for folder in settings.folders:
+        yield from _folder(folder)
+
+
+def _configuration(settings: Settings) -> Iterator[Finding]:
+    for warning in settings.warnings:
+        yield Finding("configuration", Level.WARNING, warning)
+    yield Finding("configuration", Level.OK, f"{settings.path} is valid, with {len(settings.folders)} folder(s)")
+
+
+def _rights(settings: Settings) -> Iterator[Finding]:
+    """Another user than the daemon's may be let in where the daemon is not."""
+    owner, us = owner_of(settings.state), os.geteuid()
+    if owner is not None and owner[0] != us:
+        theirs = user_named(owner[0])
+        sentence = f"this looks as {user_named(us)}, but the state file belongs to {theirs}, who may have other rights"
+        yield Finding("user", Level.WARNING, sentence, f"sudo -u {theirs} scriptixd check")
+
+
+def _key(settings: Settings) -> Finding:
+    service = Scriptix(access_of(settings))
+    try:
+        service.probe()
+    except Trouble as trouble:
+        return Finding("key", Level.PROBLEM, trouble.what, trouble.hint)
+    finally:
+        service.close()
+    return Finding("key", Level.OK, f"{settings.api.url} accepts it")
+
+
+def _state(settings: Settings) -> Iterator[Finding]:
+    state = settings.state
+    filesystem = mount_of(str(state.absolute())).filesystem
+    if not is_local(filesystem):
+        sentence = f"{state} is on a network share or a foreign file system ({filesystem})"
+        yield Finding("state", Level.PROBLEM, sentence, "set 'state' to a local disk")
+        return
+    try:
+        if state.exists():
+            with reading(settings):
+                pass
+        held = is_held(state)
+    except (StateError, StateTrouble) as trouble:
+        yield Finding("state", Level.PROBLEM, trouble.what, trouble.hint)
+        return
+    directory = _nearest(state.parent)
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+        sentence = f"{user_named(os.geteuid())} may not write to {directory}, where {state} belongs"
+        yield Finding("state", Level.PROBLEM, sentence, "give the service's user that directory, or set 'state'")
+        return
+    yield Finding("state", Level.OK, f"{state} is on a local disk ({filesystem}) and can be written")
+    if not held:
+        yield Finding("daemon", Level.OK, "none is running just now")
+    elif live_figures(settings) is not None:
+        yield Finding("daemon", Level.OK, "it is running")
+    else:
+        yield Finding("daemon", Level.WARNING, "it has the state file, but has not told anything lately")
+
+
+def _nearest(directory: Path) -> Path:
+    """The directory, or what is there of the way to it."""
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    return directory
+
+
+def _folder(folder: Folder) -> Iterator[Finding]:
+    root = LocalRoot(folder.path)
+    who = user_named(os.geteuid())
+    try:
+        filesystem = root.identity().filesystem
+        root.listing("")
+    except Trouble as trouble:
+        yield Finding(folder.name, Level.PROBLEM, trouble.what, trouble.hint)
+        return
+    about = watched(folder)
+    choice = choose_mode(about.watch, filesystem)
+    yield Finding(
+        folder.name,
+        Level.OK,
+        f"{folder.path} is readable for {who}; watched by {choice.mode}: {choice.why}; a full look every "
+        f"{duration(scan_interval(about.scan_interval, choice.mode))}, complete after "
+        f"{duration(settle_window(about.settle_window, filesystem))} without a change",
+    )
+    try:
+        root.probe("")
+    except Trouble as trouble:
+        yield Finding(folder.name, Level.PROBLEM, trouble.what, trouble.hint)
+    else:
+        yield Finding(folder.name, Level.OK, f"{who} can write sidecars to it")

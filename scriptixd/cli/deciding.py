@@ -1,0 +1,166 @@
+"""`approve`, `dismiss`, `retry` and `redo`: what a person decides, handed to whoever has the state file.
+
+Asks before money is spent a second time; changes nothing itself, but writes requests that the daemon applies.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from scriptixd.cli.finding import absolute, folder_named, one_source, place_of
+from scriptixd.cli.installation import become_owner, reading, settings_in
+from scriptixd.cli.output import complain, say
+from scriptixd.config.settings import Settings
+from scriptixd.daemon.folders import ConfiguredFolders
+from scriptixd.errors import StartError, StateHeld
+from scriptixd.jobs.clock import read_clock
+from scriptixd.jobs.job import State
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import is_held, open_beside, open_state
+from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.store.views import SourceView, Views
+from scriptixd.jobs.verbs import apply_open_requests
+from scriptixd.roots.paths import is_within, shown
+
+OUTCOME_WITHIN: Final = 5.0  # s: the daemon looks for requests several times a second
+LOOK_EVERY: Final = 0.1  # s
+NAMES_IN_QUESTION: Final = 5  # more would bury the question
+
+# What a folder stands for: all that is in this state.
+_MEANT: Final[Mapping[Verb, State]] = {Verb.APPROVE: State.HELD, Verb.DISMISS: State.HELD, Verb.RETRY: State.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One source that is decided about; `named`: by itself, not as part of a folder."""
+
+    view: SourceView
+    named: bool
+
+
+def decide(config: str, verb: Verb, names: Sequence[str], *, failed: bool = False, yes: bool = False) -> None:
+    """Resolve, ask where it costs again, hand over, and print what came of each."""
+    if not names and not failed:
+        raise StartError("nothing was named", f"scriptixd {verb} FILE, a FOLDER, or --failed")
+    settings = settings_in(config)
+    with reading(settings) as store:
+        choices = _chosen(settings, store.views, verb, names, failed=failed)
+    if not choices:
+        say(f"there is nothing to {verb}")
+        return
+    agreed = choices if yes else _agreed(settings, verb, choices)
+    jobs: dict[int, str] = {}
+    for choice in agreed:
+        job = choice.view.job_id
+        if job is None:
+            raise StartError(_jobless(settings, choice.view), "scriptixd explain tells more")
+        jobs.setdefault(job, absolute(settings, choice.view.folder, choice.view.path))
+    if not jobs:
+        return
+    for place, outcome in zip(jobs.values(), _hand_over(settings, verb, list(jobs)), strict=True):
+        say(f"{place}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
+
+
+def _chosen(settings: Settings, views: Views, verb: Verb, names: Sequence[str], *, failed: bool) -> Sequence[Choice]:
+    choices = [choice for text in names for choice in _meant(settings, views, verb, text)]
+    if failed:
+        choices += [Choice(view, named=False) for view in views.sources(state=State.FAILED)]
+    unique = {choice.view.source_id: choice for choice in reversed(choices)}
+    return list(reversed(unique.values()))
+
+
+def _meant(settings: Settings, views: Views, verb: Verb, text: str) -> Sequence[Choice]:
+    """What one argument stands for: a folder, a source, or everything in a directory below a folder."""
+    folder = folder_named(settings, text)
+    source = one_source(settings, views, text) if folder is None else None
+    if source is not None:
+        return [Choice(source, named=True)]
+    place = (folder, "") if folder else place_of(settings, text)
+    if place is not None:
+        inside = [view for view in views.sources(place[0].name) if is_within(view.path, place[1])]
+        if folder or inside:
+            if verb not in _MEANT:
+                raise StartError(f"{text} is a folder", f"scriptixd {verb} pays again: name each file")
+            return [Choice(view, named=False) for view in inside if view.state == _MEANT[verb]]
+    raise StartError(f"no source is known as {text}", f"scriptixd explain {text} tells why")
+
+
+def _agreed(settings: Settings, verb: Verb, choices: Sequence[Choice]) -> Sequence[Choice]:
+    """The choices without those that would cost again and are not wanted so."""
+    costly = [choice for choice in choices if _costs_again(verb, choice.view)]
+    free = [choice for choice in choices if choice not in costly]
+    if not costly:
+        return choices
+    if sys.stdin.isatty():
+        return choices if _says_yes(settings, costly) else free
+    # Nobody can be asked. Naming a file in `retry` says yes to it; `redo` and whole folders need the word itself.
+    wanted = [choice for choice in costly if verb is Verb.RETRY and choice.named]
+    left = [choice for choice in costly if choice not in wanted]
+    for choice in left:
+        complain(f"{_place(settings, choice)}: left as it is, because it would be paid for again")
+    if left and not free and not wanted:
+        raise StartError("nothing was done: paying again needs a yes", f"scriptixd {verb} --yes …")
+    return [*free, *wanted]
+
+
+def _costs_again(verb: Verb, view: SourceView) -> bool:
+    """Whether money was spent for it before, and nothing of that can be used."""
+    return verb is Verb.REDO or (verb is Verb.RETRY and view.paid and view.file_id is None)
+
+
+def _says_yes(settings: Settings, costly: Sequence[Choice]) -> bool:
+    names = ", ".join(shown(_place(settings, choice)) for choice in costly[:NAMES_IN_QUESTION])
+    more = f" and {len(costly) - NAMES_IN_QUESTION} more" if len(costly) > NAMES_IN_QUESTION else ""
+    print(f"This is sent again, and paid for again: {names}{more}", file=sys.stderr)
+    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _place(settings: Settings, choice: Choice) -> str:
+    return absolute(settings, choice.view.folder, choice.view.path)
+
+
+def _jobless(settings: Settings, view: SourceView) -> str:
+    return f"{absolute(settings, view.folder, view.path)} is {view.state}: there is nothing to decide about yet"
+
+
+def _hand_over(settings: Settings, verb: Verb, jobs: Sequence[int]) -> Sequence[str | None]:
+    """What came of each; None where the daemon has not answered yet."""
+    become_owner(settings.state)
+    if not is_held(settings.state):
+        try:
+            store = Store(open_state(settings.state))
+        except StateHeld:
+            pass  # a daemon was started in this moment
+        else:
+            try:
+                return _do(store, settings, verb, jobs)
+            finally:
+                store.close()
+    store = Store(open_beside(settings.state))
+    try:
+        return _ask(store, verb, jobs)
+    finally:
+        store.close()
+
+
+def _do(store: Store, settings: Settings, verb: Verb, jobs: Sequence[int]) -> Sequence[str | None]:
+    now = read_clock()
+    asked = store.requests.ask(verb, jobs, now.wall)
+    apply_open_requests(store, ConfiguredFolders(settings).request_of, now)
+    return store.requests.outcomes(asked)
+
+
+def _ask(store: Store, verb: Verb, jobs: Sequence[int]) -> Sequence[str | None]:
+    now = read_clock()
+    asked = store.requests.ask(verb, jobs, now.wall)
+    deadline = now.boot + OUTCOME_WITHIN
+    outcomes = store.requests.outcomes(asked)
+    while None in outcomes and read_clock().boot < deadline:
+        time.sleep(LOOK_EVERY)
+        outcomes = store.requests.outcomes(asked)
+    return outcomes

@@ -1,0 +1,77 @@
+"""What a verb works on: the configuration it was given, the state file beside it, the daemon if one runs.
+
+Reading creates nothing. Writing is done as the user whom the state file belongs to, or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scriptixd.config.load import load
+from scriptixd.config.settings import Settings
+from scriptixd.errors import StateError
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import open_for_reading
+from scriptixd.observe.live import Live, live_path, read_live
+
+
+def settings_in(config: str, *, with_key: bool = False) -> Settings:
+    """Raises ConfigurationError with every problem; the key is read only for a verb that talks to the service."""
+    return load(Path(config), os.environ, with_key=with_key)
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Store]:
+    """The state for looking only; raises StateError where there is none."""
+    store = Store(open_for_reading(settings.state))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def live_figures(settings: Settings) -> Live | None:
+    """What the running daemon tells about itself every second."""
+    return read_live(live_path(settings.state), time.time())
+
+
+def owner_of(state: Path) -> tuple[int, int] | None:
+    """User and group of the state file; None where it is not there."""
+    try:
+        found = state.stat()
+    except OSError:
+        return None
+    return found.st_uid, found.st_gid
+
+
+def become_owner(state: Path) -> None:
+    """Go on as the state file's user, if we are root and it is not: the daemon must be able to use what we write.
+
+    There is no way back, for nobody needs one. Raises StateError if the file may not be written.
+    """
+    owner = owner_of(state)
+    if owner is None:
+        return
+    user, group = owner
+    if os.geteuid() == 0 and user != 0:
+        os.setgroups([group])
+        os.setegid(group)
+        os.seteuid(user)
+    if not os.access(state, os.W_OK, effective_ids=True):
+        raise StateError(
+            f"the state file {state} belongs to the user {user_named(user)}, and you are {user_named(os.geteuid())}",
+            f"ask as that user: sudo -u {user_named(user)} scriptixd …",
+        )
+
+
+def user_named(number: int) -> str:
+    """A user as an administrator writes it."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"

@@ -1,0 +1,234 @@
+"""Every verb with its options, its sentence of help and its example; what it does is in the module it calls.
+
+Never imports a room before its verb is called: `--version` and `convert` start in a fifth of a second.
+"""
+# ruff: noqa: PLC0415 - a verb imports what it needs, when it is called
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from scriptixd import __version__
+from scriptixd.cli.output import complain_of
+from scriptixd.errors import StartError, Trouble
+
+INTERRUPTED = 130  # what shells report for SIGINT
+
+
+class Verbs(TyperGroup):
+    """The one place where a failure becomes sentences and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Trouble as trouble:
+            complain_of(trouble)
+            raise typer.Exit(trouble.exit_code if isinstance(trouble, StartError) else 1) from trouble
+        except KeyboardInterrupt as interrupt:
+            raise typer.Exit(INTERRUPTED) from interrupt
+
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Drop a recording into a folder, find its transcript beside it.",
+)
+
+
+def main() -> None:
+    """The console script; ends the process."""
+    # A terminal of another encoding gets escapes for what it cannot show, never an error.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has had enough; what is still in the buffer goes nowhere, without a complaint at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"scriptixd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+Config = Annotated[
+    str, typer.Option("--config", "-c", metavar="FILE", envvar="SCRIPTIXD_CONFIG", help="The configuration.")
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs: JSON with all rows, times in UTC.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Names = Annotated[
+    list[str], typer.Argument(metavar="FILE|FOLDER...", help="A path, a name that only one file has, or a folder.")
+]
+CONFIG = "/etc/scriptixd/config.yaml"
+
+
+@app.command(epilog="Example: scriptixd run --once -c config.yaml")
+def run(
+    config: Config = CONFIG,
+    once: Annotated[
+        bool, typer.Option("--once", help="Work until nothing is left that goes on by itself, then exit.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log every detail.")] = False,
+) -> None:
+    """Watch the folders and transcribe what appears, in the foreground."""
+    from scriptixd.cli import running
+
+    raise typer.Exit(running.run(config, once=once, verbose=verbose))
+
+
+@app.command(epilog="Example: scriptixd check -c config.yaml")
+def check(
+    config: Config = CONFIG,
+    syntax: Annotated[bool, typer.Option("--syntax", help="Only read the configuration.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Examine the configuration, the key, the state file and every folder; exit code 1 if something is wrong."""
+    from scriptixd.cli import checking
+
+    raise typer.Exit(checking.check(config, syntax=syntax, as_json=as_json))
+
+
+@app.command(epilog="Example: scriptixd status")
+def status(config: Config = CONFIG, as_json: Json = False) -> None:
+    """Tell how the daemon and every folder are doing, with the uploads on their way and the last problems."""
+    from scriptixd.cli import asking
+
+    asking.status(config, as_json=as_json)
+
+
+@app.command("list", epilog="Example: scriptixd list --state failed --folder council")
+def list_(
+    config: Config = CONFIG,
+    state: Annotated[str | None, typer.Option("--state", help="Only sources in this state.")] = None,
+    folder: Annotated[str | None, typer.Option("--folder", help="Only one folder, by its name or path.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the sources and their states."""
+    from scriptixd.cli import listing
+
+    listing.list_sources(config, state, folder, as_json=as_json)
+
+
+@app.command(epilog="Example: scriptixd explain /srv/media/council/meeting.mp4")
+def explain(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A path, or a name that only one file has.")],
+    config: Config = CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Tell the whole story of one file: what happened, why, and what comes next."""
+    from scriptixd.cli import explaining
+
+    explaining.explain(config, file, as_json=as_json)
+
+
+@app.command(epilog="Example: scriptixd approve council")
+def approve(names: Names, config: Config = CONFIG, yes: Yes = False) -> None:
+    """Let files that wait for a yes be uploaded; of a folder, all that wait. It never asks."""
+    from scriptixd.cli import deciding
+    from scriptixd.jobs.store.requests import Verb
+
+    deciding.decide(config, Verb.APPROVE, names, yes=yes)
+
+
+@app.command(epilog="Example: scriptixd dismiss council/rehearsal.mp4")
+def dismiss(names: Names, config: Config = CONFIG, yes: Yes = False) -> None:
+    """Leave files that wait or have failed alone for good; of a folder, all that wait. It never asks."""
+    from scriptixd.cli import deciding
+    from scriptixd.jobs.store.requests import Verb
+
+    deciding.decide(config, Verb.DISMISS, names, yes=yes)
+
+
+@app.command(epilog="Example: scriptixd retry --failed")
+def retry(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE|FOLDER...", help="A path, a name, or a folder.")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Everything that has failed.")] = False,
+    config: Config = CONFIG,
+    yes: Yes = False,
+) -> None:
+    """Try what has failed again, from the furthest safe point; of a folder, all that has failed.
+
+    Where Scriptix was paid and could not transcribe, trying again pays again: a terminal is asked first. Without a
+    terminal, a FILE that is named is tried again, and what a FOLDER or --failed brings along needs --yes.
+    """
+    from scriptixd.cli import deciding
+    from scriptixd.jobs.store.requests import Verb
+
+    deciding.decide(config, Verb.RETRY, names or (), failed=failed, yes=yes)
+
+
+@app.command(epilog="Example: scriptixd redo --yes council/meeting.mp4")
+def redo(
+    names: Annotated[list[str], typer.Argument(metavar="FILE...", help="A path, or a name that only one file has.")],
+    config: Config = CONFIG,
+    yes: Yes = False,
+) -> None:
+    """Transcribe files again, and pay for them again, on purpose: asks first, and without a terminal needs --yes."""
+    from scriptixd.cli import deciding
+    from scriptixd.jobs.store.requests import Verb
+
+    deciding.decide(config, Verb.REDO, names, yes=yes)
+
+
+@app.command(epilog="Example: scriptixd convert meeting.json -f srt -o meeting.srt")
+def convert(
+    result: Annotated[str, typer.Argument(metavar="RESULT.json", help="A result of Scriptix, or our JSON sidecar.")],
+    format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="What to make of it: srt.")] = "srt",
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="OUT", help="Write to a file.")] = None,
+    units: Annotated[str, typer.Option("--units", help="The unit of the times in it: auto, s or ms.")] = "auto",
+) -> None:
+    """Make captions of a result file, on standard output; needs no configuration and no network."""
+    from scriptixd.cli import converting
+
+    converting.convert(result, format_, output, units)
+
+
+@app.command(epilog="Example: scriptixd sandbox --port 8089 --dir /tmp/sandbox")
+def sandbox(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")] = 8089,
+    directory: Annotated[
+        str | None, typer.Option("--dir", metavar="DIR", help="Where it keeps its files, instead of for this run only.")
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", help="The only key it accepts, instead of any.")] = None,
+) -> None:
+    """Serve a Scriptix-compatible service on this machine, to try things out: it listens in English."""
+    from scriptixd.cli import sandboxing
+
+    sandboxing.sandbox(port, directory, key)
+
+
+@app.command(epilog="Example: scriptixd demo")
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Go on watching afterwards, for recordings of your own, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Show the whole thing in a temporary folder, on a spoken sample, without network or key."""
+    from scriptixd.cli import demonstrating
+
+    raise typer.Exit(demonstrating.demo(keep=keep))

@@ -1,0 +1,518 @@
+"""The verbs as people and scripts use them: the real program, a real state file, output in a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from scriptixd.jobs.clock import boot_id
+from scriptixd.jobs.events import Closing, Dismissed, Event, Rejected, UploadFinished, UploadOpened
+from scriptixd.jobs.job import DocumentType, Job, Request, State
+from scriptixd.jobs.source import Admission, Look, Sighting
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import open_state
+from scriptixd.roots.root import Stat
+
+PATIENCE: Final = 60.0  # s: a deadline for conditions, never a measure
+PROGRAM: Final = (sys.executable, "-m", "scriptixd")
+NASTY: Final = b"a\x1b[31m\nb\xff.mp4"
+VERBS: Final = (
+    "run", "check", "status", "list", "explain", "approve", "dismiss", "retry", "redo", "convert", "sandbox", "demo",
+)  # fmt: skip
+KEYS: Final = {
+    "path", "relative_path", "folder", "state", "language", "document_type", "size", "sha256", "session_id", "attempts",
+    "due_at", "error", "hint", "created_at", "updated_at", "job_id", "sidecars", "media_seconds", "paid",
+}  # fmt: skip
+SHA = "ab" * 32
+
+
+class Desk:
+    """A configuration with two folders, and a state file made by the store itself."""
+
+    def __init__(self, base: Path) -> None:
+        self.base, self.config, self.state = base, base / "config.yaml", base / "state" / "state.db"
+        for name in ("council", "court"):
+            (base / name).mkdir()
+        # Port 1 refuses: nobody is asked by accident.
+        self.config.write_text(
+            f"""
+api: {{url: "http://127.0.0.1:1/api/v3", key: "${{TEST_KEY}}"}}
+state: {self.state}
+defaults: {{language: nl, document_type: caption, settle: 1h}}
+folders:
+  - path: {base / "council"}
+  - path: {base / "court"}
+"""
+        )
+
+    def say(self, *arguments: str | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [*PROGRAM, *arguments]
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env={**os.environ, "TEST_KEY": "key", "SCRIPTIXD_CONFIG": str(self.config), **environment},
+        )
+        assert "Traceback" not in done.stdout + done.stderr
+        return done
+
+    def rows(self, *arguments: str) -> list[dict[str, Any]]:
+        done = self.say("list", "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        return rows
+
+    def row(self, name: str) -> dict[str, Any]:
+        return next(row for row in self.rows() if row["relative_path"] == name)
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        with closing(Store(open_state(self.state))) as store:
+            yield store
+
+    def add(self, name: bytes | str, *events: Event, folder: str = "council", held_for: str = "") -> Job:
+        """A source that has settled, and what happened to its job."""
+        path = self.base / folder / os.fsdecode(name)
+        path.write_bytes(b"0" * 2048)
+        found, now = path.stat(), time.time()
+        stat, look = Stat(found.st_size, found.st_mtime_ns, found.st_ino), Look(boot_id(), 0.0, 2)
+        admission = Admission(Request("nl", DocumentType.CAPTION), held_for)
+        with self.store() as store:
+            store.sources.record(folder, "", [Sighting(path.name, stat, look, False, admission)], now)
+            source = store.sources.at(folder, path.name)
+            job = store.jobs.newest_of(source.id) if source else None
+            for event in events:
+                job = store.jobs.apply(job, event, now) if job else None
+            assert job is not None
+            return job
+
+    @contextmanager
+    def daemon(self) -> Iterator[None]:
+        with (self.base / "log").open("w") as log:
+            process = subprocess.Popen(
+                [*PROGRAM, "run", "-c", self.config], stderr=log, env={**os.environ, "TEST_KEY": "key"}
+            )
+        with process:
+            try:
+                eventually(lambda: json.loads(self.say("status", "--json").stdout)["daemon"]["pid"] == process.pid)
+                yield
+            finally:
+                process.terminate()
+        assert process.returncode == 0, (self.base / "log").read_text()
+
+
+OPENED = UploadOpened("file-1", "http://127.0.0.1:1", "01234567", "{}", 60.0)
+FAILED = Rejected("it is no media", "convert it first")
+VOIDED: Sequence[Event] = (OPENED, Closing(SHA), UploadFinished(), Rejected("no speech engine", "", voids=True))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def eventually(look: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not look():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.1)
+
+
+def imported_by(*arguments: str, **environment: str) -> set[str]:
+    command = [sys.executable, "-X", "importtime", "-m", "scriptixd", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+
+
+RESULT = {"result": {"status": "done", "results": [{"result": [["hello", 0.5, 1.0], ["there", 1.0, 1.5]]}]}}
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Path:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(RESULT))
+    return path
+
+
+def test_version_and_convert_import_neither_network_nor_configuration(result: Path) -> None:
+    heavy = {"requests", "watchdog", "pydantic", "rich", "yaml", "sqlite3", "tusclient", "asyncio", "logging"}
+    assert not imported_by("--version") & heavy
+    assert not imported_by("convert", str(result)) & heavy
+
+
+def test_verbs_that_need_no_network_import_none_of_it(desk: Desk) -> None:
+    environment = {"TEST_KEY": "key", "SCRIPTIXD_CONFIG": str(desk.config)}
+    for verb in (["list"], ["status"], ["explain", "x"], ["approve", "x"]):
+        imported = imported_by(*verb, **environment)
+        assert "scriptixd" in imported
+        assert not imported & {"requests", "urllib3", "tusclient", "asyncio", "rich", "uvicorn"}, verb
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_verb_is_a_sentence_and_an_example(desk: Desk, verb: str) -> None:
+    told = desk.say(verb, "--help").stdout
+    assert re.search(r"^ +[A-Z].*", told, re.MULTILINE)
+    assert f"Example: scriptixd {verb}" in told
+
+
+def test_without_a_verb_all_of_them_are_told(desk: Desk) -> None:
+    done = desk.say()
+    assert done.returncode == 2
+    listed = re.findall(r"^  (\w+)  ", (done.stdout + done.stderr).partition("Commands:")[2], re.MULTILINE)
+    assert set(listed) == set(VERBS)
+
+
+def test_a_wrong_option_is_usage(desk: Desk) -> None:
+    assert desk.say("list", "--colour").returncode == 2
+
+
+def test_five_mistakes_in_a_configuration_are_five_lines_and_nothing_is_started(desk: Desk) -> None:
+    desk.config.write_text(
+        f"api: {{url: 'ftp://x', key: k, chunk_size: many}}\nstate: {desk.state}\n"
+        f"folders:\n  - {{path: {desk.base}, langauge: nl, document_type: film, settle: soon}}\n"
+    )
+    for verb in (["run"], ["check"], ["check", "--syntax"], ["status"], ["list"], ["explain", "x"], ["approve", "x"]):
+        done = desk.say(*verb)
+        assert done.returncode == 2
+        lines = done.stderr.splitlines()
+        assert len(lines) == 5, done.stderr
+        assert all(re.match(rf"{re.escape(str(desk.config))}:\d+: ", line) for line in lines)
+    assert not desk.state.parent.exists()
+
+
+def test_a_configuration_that_is_not_there_is_said_so_after_the_verb(desk: Desk) -> None:
+    done = desk.say("status", "-c", "/nowhere.yaml")
+    assert done.returncode == 2
+    assert done.stderr.startswith("/nowhere.yaml: there is no such file\n")
+
+
+def test_convert_writes_captions_to_standard_output_or_to_a_file(desk: Desk, result: Path) -> None:
+    done = desk.say("convert", str(result), "-f", "srt")
+    assert done.stdout == "1\n00:00:00,500 --> 00:00:01,500\nhello there\n"
+    out = desk.base / "out.srt"
+    assert desk.say("convert", str(result), "-o", str(out)).stdout == ""
+    assert out.read_text() == done.stdout
+    in_ms = desk.say("convert", str(result), "--units", "ms").stdout
+    assert in_ms != done.stdout
+
+
+def test_convert_of_a_result_without_words_writes_nothing(desk: Desk, result: Path) -> None:
+    result.write_text('{"result": {"status": "done", "results": []}}')
+    out = desk.base / "out.srt"
+    done = desk.say("convert", str(result), "-o", str(out))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no speech" in done.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [("<html>", 1, "web page"), ('{"result": {"error": "noise"}}', 1, "noise"), (None, 2, "")],
+)
+def test_convert_of_what_is_no_result_is_a_sentence(
+    desk: Desk, result: Path, content: str | None, code: int, said: str
+) -> None:
+    if content is None:
+        result.unlink()
+    else:
+        result.write_text(content)
+    done = desk.say("convert", str(result))
+    assert done.returncode == code
+    assert said in done.stderr
+    assert str(result) in done.stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_trouble(desk: Desk, result: Path) -> None:
+    words = [[f"word{n}", n / 2, n / 2 + 0.4] for n in range(20_000)]
+    result.write_text(json.dumps({"result": {"status": "done", "results": [{"result": words}]}}))
+    with subprocess.Popen(
+        [*PROGRAM, "convert", result], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "1\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_reading_verbs_without_a_state_file_say_so_and_create_nothing(desk: Desk) -> None:
+    (desk.base / "council" / "new.mp4").write_bytes(b"0" * 2048)
+    before = sorted(desk.base.rglob("*"))
+    assert desk.rows() == []
+    status = desk.say("status")
+    assert status.returncode == 0
+    assert "no daemon is running" in status.stdout
+    explained = desk.say("explain", str(desk.base / "council" / "new.mp4"))
+    assert explained.returncode == 0
+    assert "no daemon is running" in explained.stdout
+    assert desk.say("approve", "new.mp4").returncode == 2
+    assert desk.say("check").returncode == 1  # nobody answers at port 1
+    assert sorted(desk.base.rglob("*")) == before
+
+
+def test_list_tells_programs_everything(desk: Desk) -> None:
+    desk.add("meeting.mp4")
+    desk.add("bad.mp4", FAILED, folder="court")
+    row, failed = desk.rows()
+    assert set(row) == KEYS
+    assert row["path"] == str(desk.base / "council" / "meeting.mp4")
+    assert (row["relative_path"], row["folder"], row["state"]) == ("meeting.mp4", "council", "found")
+    assert (row["language"], row["document_type"], row["size"]) == ("nl", "caption", 2048)
+    assert row["created_at"].endswith("Z")
+    assert datetime.fromisoformat(row["created_at"]).timestamp() == pytest.approx(time.time(), abs=3600)
+    assert (failed["error"], failed["hint"]) == ("it is no media", "convert it first")
+    assert [one["folder"] for one in desk.rows("--folder", "court")] == ["court"]
+    assert [one["folder"] for one in desk.rows("--folder", str(desk.base / "council"))] == ["council"]
+    assert [one["state"] for one in desk.rows("--state", "failed")] == ["failed"]
+    assert desk.say("list", "--state", "lost").returncode == 2
+    assert desk.say("list", "--folder", "attic").returncode == 2
+
+
+def test_names_never_reach_a_terminal_as_they_came(desk: Desk) -> None:
+    desk.add(NASTY, FAILED)
+    path = os.fsencode(desk.base / "council") + b"/" + NASTY
+    for verb in (["list"], ["status"], ["explain", path], ["retry", path]):
+        done = desk.say(*verb)
+        assert done.returncode == 0, done.stderr
+        assert "a\\x1b[31m\\nb\\xff.mp4" in done.stdout
+        assert "\x1b" not in done.stdout + done.stderr
+    (row,) = desk.rows()
+    assert os.fsencode(row["path"]) == path
+
+
+def test_a_name_can_be_given_in_the_escapes_that_are_printed(desk: Desk) -> None:
+    desk.add(NASTY, FAILED)
+    assert "it has failed" in desk.say("explain", "a\\x1b[31m\\nb\\xff.mp4").stdout
+
+
+def test_a_terminal_of_another_encoding_gets_escapes(desk: Desk) -> None:
+    desk.add("été.mp4")
+    done = desk.say("list", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert "\\xe9t\\xe9.mp4" in done.stdout
+
+
+def test_explain_tells_the_story_what_is_now_and_what_comes_next(desk: Desk) -> None:
+    desk.add("meeting.mp4", held_for="it was there before")
+    told = desk.say("explain", "meeting.mp4").stdout
+    assert str(desk.base / "council" / "meeting.mp4") in told
+    assert "was found complete" in told
+    assert "Now: it waits for your yes" in told
+    assert "Why: it was there before" in told
+    assert "scriptixd approve meeting.mp4" in told
+    record = json.loads(desk.say("explain", "council/meeting.mp4", "--json").stdout)
+    assert record["known"] is True
+    assert record["story"][0]["event"] == "Settled"
+    assert set(record) >= KEYS
+
+
+def test_explain_says_why_a_path_was_never_picked_up(desk: Desk) -> None:
+    desk.add("seen.mp4")
+    council = desk.base / "council"
+    (council / "notes.txt").write_text("x" * 2048)
+    (council / "empty.mp4").touch()
+    (council / "link.mp4").symlink_to(council / "seen.mp4")
+    (council / "new.mp4").write_bytes(b"0" * 2048)
+    reasons = {
+        council / "notes.txt": "not one of the known audio and video extensions",
+        council / "empty.mp4": "it is empty",
+        council / "link.mp4": "it is a link",
+        council / "none.mp4": "there is no such file",
+        council / "new.mp4": "no daemon is running",
+        Path("/etc/hostname"): "not below a configured folder",
+        council: "it is a folder that is watched",
+    }
+    for path, reason in reasons.items():
+        done = desk.say("explain", str(path))
+        assert done.returncode == 0
+        assert reason in done.stdout
+
+
+def test_a_bare_name_that_several_files_have_is_asked_back(desk: Desk) -> None:
+    desk.add("same.mp4")
+    desk.add("same.mp4", folder="court")
+    done = desk.say("explain", "same.mp4")
+    assert done.returncode == 2
+    assert str(desk.base / "council" / "same.mp4") in done.stderr
+    assert str(desk.base / "court" / "same.mp4") in done.stderr
+    assert desk.say("explain", "court/same.mp4").returncode == 0
+
+
+def test_approve_and_dismiss_work_without_a_daemon_and_never_ask(desk: Desk) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        desk.add(name, held_for="it was there before")
+    desk.add("d.mp4", folder="court", held_for="it was there before")
+    done = desk.say("approve", "a.mp4")
+    assert (done.returncode, done.stdout) == (0, f"{desk.base}/council/a.mp4: approved: it is uploaded next\n")
+    assert desk.say("dismiss", "b.mp4").returncode == 0
+    assert desk.say("approve", "council").returncode == 0
+    assert {row["relative_path"]: row["state"] for row in desk.rows()} == {
+        "a.mp4": "found", "b.mp4": "dismissed", "c.mp4": "found", "d.mp4": "held",
+    }  # fmt: skip
+    again = desk.say("approve", "a.mp4")
+    assert (again.returncode, again.stdout.partition(": ")[2]) == (0, "there is nothing to approve: it is found\n")
+    assert "nothing to approve" in desk.say("approve", "council").stdout
+    assert desk.say("approve", "unknown.mp4").returncode == 2
+
+
+def test_a_running_daemon_applies_what_is_decided(desk: Desk) -> None:
+    desk.add("a.mp4", held_for="it was there before")
+    desk.add("b.mp4", FAILED, Dismissed())
+    with desk.daemon():
+        done = desk.say("dismiss", "a.mp4")
+        assert done.stdout.endswith("dismissed: it is left alone\n"), done.stderr
+        assert desk.row("a.mp4")["state"] == "dismissed"
+        told = desk.say("status")
+        assert told.stdout.startswith("running  scriptixd ")
+        assert "watched by " in told.stdout
+        status = json.loads(desk.say("status", "--json").stdout)
+        assert status["counts"] == {"dismissed": 2}
+        assert [folder["name"] for folder in status["folders"]] == ["council", "court"]
+        assert "it is running" in desk.say("check").stdout
+
+
+def test_a_state_that_is_held_ends_a_second_daemon_with_75(desk: Desk) -> None:
+    with desk.store():
+        done = desk.say("run")
+    assert done.returncode == 75
+    assert "is held by another scriptixd" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_damaged_state_file_is_a_sentence(desk: Desk) -> None:
+    desk.add("a.mp4")
+    desk.state.write_bytes(b"no database" * 1000)
+    for verb in (["list"], ["status"], ["run"], ["approve", "a.mp4"]):
+        done = desk.say(*verb)
+        assert done.returncode == 2, verb
+        assert "is damaged" in done.stderr
+
+
+def test_retry_goes_on_for_free_and_never_asks(desk: Desk) -> None:
+    desk.add("a.mp4", FAILED)
+    desk.add("b.mp4", FAILED, folder="court")
+    assert desk.say("retry").returncode == 2
+    assert desk.say("retry", "a.mp4").stdout.endswith("a.mp4: tried again\n")
+    assert desk.say("retry", "--failed").stdout.endswith("b.mp4: tried again\n")
+    assert [row["state"] for row in desk.rows()] == ["found", "found"]
+
+
+def test_paying_again_needs_a_yes_unless_the_file_was_named(desk: Desk) -> None:
+    desk.add("a.mp4", *VOIDED)
+    desk.add("free.mp4", FAILED)
+    done = desk.say("retry", "--failed")
+    assert done.returncode == 0
+    assert "a.mp4: left as it is, because it would be paid for again" in done.stderr
+    assert (desk.row("a.mp4")["state"], desk.row("free.mp4")["state"]) == ("failed", "found")
+    assert desk.say("retry", "council").returncode == 2
+    assert desk.row("a.mp4")["state"] == "failed"
+    assert desk.say("redo", "a.mp4").returncode == 2
+    assert desk.say("retry", "a.mp4").returncode == 0
+    assert desk.row("a.mp4")["state"] == "found"
+
+
+def test_redo_pays_again_with_a_yes_and_only_for_files(desk: Desk) -> None:
+    desk.add("a.mp4", *VOIDED)
+    assert desk.say("redo", "--yes", "council").returncode == 2
+    done = desk.say("redo", "--yes", "a.mp4")
+    assert done.stdout.endswith("is sent again, and paid for again\n")
+    assert desk.row("a.mp4")["state"] == "found"
+
+
+@pytest.mark.parametrize(("answer", "state"), [(b"y\n", State.FOUND), (b"n\n", State.FAILED), (b"\x04", State.FAILED)])
+def test_a_terminal_is_asked_before_it_costs_again(desk: Desk, answer: bytes, state: State) -> None:
+    desk.add("a.mp4", *VOIDED)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TEST_KEY": "key"}
+    with subprocess.Popen(
+        [*PROGRAM, "retry", "a.mp4", "-c", desk.config], stdin=theirs, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, env=environment,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        os.write(ours, answer)
+        assert process.stderr is not None
+        assert b"paid for again: " in process.stderr.read()
+    os.close(ours)
+    assert process.returncode == 0
+    assert desk.row("a.mp4")["state"] == state
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_root_writes_as_the_user_of_the_state_file(desk: Desk) -> None:
+    desk.add("a.mp4", held_for="it was there before")
+    for place in (desk.state.parent, *desk.state.parent.iterdir()):
+        os.chown(place, 65534, 65534)
+    desk.base.chmod(0o755)
+    for above in desk.base.parents:
+        if above == Path(tempfile.gettempdir()):
+            break
+        above.chmod(0o755)
+    assert desk.say("approve", "a.mp4").returncode == 0
+    assert {place.stat().st_uid for place in desk.state.parent.iterdir()} == {65534}
+    assert desk.row("a.mp4")["state"] == "found"
+
+
+def test_status_tells_of_problems_with_their_hints(desk: Desk) -> None:
+    desk.add("bad.mp4", FAILED)
+    told = desk.say("status").stdout
+    assert "failed 1" in told
+    assert "bad.mp4: it is no media" in told
+    assert "convert it first" in told
+    (problem,) = json.loads(desk.say("status", "--json").stdout)["problems"]
+    assert (problem["error"], problem["hint"]) == ("it is no media", "convert it first")
+
+
+def test_check_says_in_words_what_is_good_and_what_is_not(desk: Desk) -> None:
+    (desk.base / "court").rmdir()
+    done = desk.say("check")
+    assert done.returncode == 1
+    assert re.search(r"^ok +configuration: .*valid, with 2 folder", done.stdout, re.MULTILINE)
+    assert re.search(r"^problem +key: ", done.stdout, re.MULTILINE)
+    assert re.search(r"^ok +council: .*watched by (events|poll)", done.stdout, re.MULTILINE)
+    assert re.search(r"^problem +court: .*court does not exist\n +mount or create it", done.stdout, re.MULTILINE)
+    levels = {one["subject"]: one["level"] for one in json.loads(desk.say("check", "--json").stdout)}
+    assert (levels["key"], levels["court"], levels["state"]) == ("problem", "problem", "ok")
+    assert desk.say("check", "--syntax").returncode == 0
+
+
+def test_a_sandbox_says_where_it_listens_and_what_to_write(tmp_path: Path) -> None:
+    command = [*PROGRAM, "sandbox", "--port", "0", "--dir", str(tmp_path / "box"), "--key", "a: 'key'"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            first = process.stdout.readline()
+            url = first.split()[-1]
+            assert url.startswith("http://127.0.0.1:")
+        finally:
+            process.send_signal(signal.SIGINT)
+        told = process.stdout.read()
+    assert process.returncode == 0
+    assert f"  url: {url}\n  key: \"a: 'key'\"\n" in told
+    assert "English" in told
+
+
+def test_a_port_that_is_taken_is_a_sentence(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = desk.say("sandbox", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert "cannot listen" in done.stderr
+    assert len(done.stderr.splitlines()) == 2

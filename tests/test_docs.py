@@ -1,0 +1,118 @@
+"""The documents are true: drawings equal the tables, every verb is told of, every named test exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+import pytest
+
+from scriptixd.jobs.events import DELIVERY_TRANSITIONS, TRANSITIONS, Target
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+UNIT = ROOT / "systemd" / "scriptixd.service"
+
+
+CHOICES = {
+    Target.FURTHEST: ("furthest", ("found", "uploading", "closing", "uploaded", "transcribing")),
+    Target.ASKED: ("asked", ("found", "held")),
+}
+
+
+def drawing(table: Mapping[StrEnum, Mapping[type, StrEnum]], first: str, ends: tuple[str, ...]) -> str:
+    """A table of transitions as Mermaid draws it; an event with several ends leads to a fork."""
+    forks = [CHOICES[target] for target in Target if any(target in row.values() for row in table.values())]
+    lines = [f"    state {name} <<choice>>" for name, _ in forks]
+    lines.append(f"    [*] --> {first}")
+    for state, row in table.items():
+        arrows: dict[str, list[str]] = {}
+        for event, target in row.items():
+            to = CHOICES[target][0] if isinstance(target, Target) else str(target)
+            arrows.setdefault(to, []).append(event.__name__)
+        lines += [f"    {state} --> {to}: {', '.join(events)}" for to, events in arrows.items()]
+    lines += [f"    {name} --> {to}" for name, states in forks for to in states]
+    lines += [f"    {end} --> [*]" for end in ends]
+    return "stateDiagram-v2\n" + "\n".join(lines)
+
+
+def test_the_drawings_of_the_readme_are_the_tables() -> None:
+    drawn = re.findall(r"```mermaid\n(.*?)\n```", README, re.DOTALL)
+    assert drawn == [
+        drawing(TRANSITIONS, "found", ("ready",)),
+        drawing(DELIVERY_TRANSITIONS, "pending", ("delivered", "dropped")),
+    ]
+
+
+def verbs() -> list[str]:
+    import typer.main
+
+    from scriptixd.cli import app
+
+    return sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_every_verb_is_in_the_readme_and_no_other() -> None:
+    told = set(re.findall(r"^\| `scriptixd (\w+)", README, re.MULTILINE))
+    assert told == set(verbs())
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_the_help_of_a_verb_has_an_example(verb: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scriptixd", verb, "--help"], capture_output=True, text=True, check=True
+    )
+    assert f"scriptixd {verb}" in done.stdout
+    assert "xample" in done.stdout
+
+
+def test_the_tests_that_the_readme_names_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", README)
+    assert named
+    for path, test in named:
+        assert f"def {test}(" in (ROOT / path).read_text() if test else (ROOT / path).is_file(), (path, test)
+
+
+def test_options_that_the_readme_names_are_options() -> None:
+    for verb, rest in re.findall(r"^\| `scriptixd (\w+)[^|]*\|([^|]*)\|", README, re.MULTILINE):
+        done = subprocess.run(
+            [sys.executable, "-m", "scriptixd", verb, "--help"], capture_output=True, text=True, check=True
+        )
+        for option in re.findall(r"`(--[\w-]+)`", rest):
+            assert option in done.stdout, (verb, option)
+
+
+def test_the_readme_shows_exactly_two_commands_first() -> None:
+    first_screen = README.split("\n## ")[0]
+    commands = re.findall(r"```sh\n(.*?)\n```", first_screen, re.DOTALL)
+    assert len(commands) == 2
+    assert commands[0].endswith("&& .venv/bin/scriptixd demo")
+    assert commands[1].endswith("&& .venv/bin/pytest")
+
+
+def test_the_repository_shows_nothing_but_what_belongs_there() -> None:
+    shown = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if shown.returncode != 0:
+        pytest.skip("no git repository here")
+    top = {line.split("/")[0] for line in shown.stdout.splitlines()}
+    assert {name for name in top if not name.startswith(".")} == {
+        "README.md", "config.example.yaml", "pyproject.toml", "scriptixd", "systemd", "tests",
+    }  # fmt: skip
+
+
+def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+    try:
+        subprocess.run(["systemd-analyze", "--version"], capture_output=True, check=True)
+    except FileNotFoundError:
+        pytest.skip("systemd-analyze is not installed")
+    unit = tmp_path / "scriptixd.service"
+    unit.write_text(UNIT.read_text().replace("/opt/scriptixd/bin/scriptixd", "/bin/true"))
+    said = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert said.stdout + said.stderr == ""
+    offline = ["systemd-analyze", "security", "--offline=true", "--threshold=15", str(unit)]
+    exposure = subprocess.run(offline, capture_output=True, text=True, check=False)
+    assert exposure.returncode == 0, exposure.stdout
