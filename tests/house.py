@@ -52,10 +52,12 @@ class SandboxProcess:
         self._directory = directory
         self._port = 0
         self._process: subprocess.Popen[str] | None = None
+        self.key: str | None = None  # the only one that it accepts
         self.url = ""
 
     def start(self) -> None:
         command = [sys.executable, "-m", "scriptixd", "sandbox", "--port", str(self._port)]
+        command += ["--key", self.key] if self.key is not None else []
         self._process = subprocess.Popen(
             [*command, "--dir", str(self._directory)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

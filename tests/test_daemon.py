@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import srt
-from house import House, eventually, house, tone
+from house import KEY, House, eventually, house, tone
 
 from scriptixd.sandbox import SAMPLE
 
@@ -210,6 +210,28 @@ def test_a_refused_key_fails_no_job_and_heals_by_itself(home: House) -> None:
     home.write_config()
     home.say("run", "--once")
     assert set(home.states().values()) == {"done"}
+
+
+def test_a_wrong_key_is_told_once_and_the_right_one_goes_on(home: House) -> None:
+    home.sandbox.end(signal.SIGTERM)
+    home.sandbox.key = "the-right-key"
+    home.sandbox.start()
+    folder = home.folder("locked", language="en")
+    for number in range(5):
+        tone(folder / f"{number}.wav", 0.5, 40 + number)
+    home.start()
+    eventually(lambda: "key" in home.log.read_text(), "a sentence about the key")
+    eventually(lambda: set(home.states().values()) == {"found"}, "all complete")
+    code, _ = home.stop()
+    assert code == 0
+    told = home.log.read_text()
+    assert sum("error:" in line for line in told.splitlines()) == 1, told
+    assert home.sandbox.counts()["created"] == 0
+    assert set(home.states().values()) == {"found"}
+    for place in (home.log, home.state, home.state.with_name("state.db.live.json")):
+        assert KEY not in place.read_text(errors="replace")
+    home.start(TEST_KEY="the-right-key")
+    home.until(5)
 
 
 def test_run_once_works_until_nothing_goes_on_by_itself(home: House) -> None:
