@@ -36,7 +36,7 @@ VERBS: Final = (
 )  # fmt: skip
 KEYS: Final = {
     "path", "relative_path", "folder", "state", "language", "document_type", "size", "sha256", "session_id", "attempts",
-    "due_at", "error", "hint", "created_at", "updated_at", "job_id", "sidecars", "media_seconds", "paid",
+    "due_at", "error", "hint", "note", "created_at", "updated_at", "job_id", "sidecars", "media_seconds", "paid",
 }  # fmt: skip
 SHA = "ab" * 32
 
@@ -516,3 +516,14 @@ def test_a_port_that_is_taken_is_a_sentence(desk: Desk) -> None:
     assert done.returncode == 2
     assert "cannot listen" in done.stderr
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_the_readme_lists_the_keys_of_the_json(desk: Desk) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    section = readme.split("## For programs")[1].split("\n## ")[0]
+    told = {key for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+    assert told == KEYS
+    for verb in (["status"], ["explain", "nothing"]):
+        keys = json.loads(desk.say(*verb, "--json").stdout).keys()
+        sentence = section.split(f"`{verb[0]} --json`")[1].split(";")[0].replace(" and ", " ")
+        assert set(re.findall(r"`(\w+)`", sentence)) <= keys

@@ -12,7 +12,7 @@ import pytest
 
 from scriptixd.captions import Units
 from scriptixd.delivery.names import candidates, in_order
-from scriptixd.delivery.room import DeliveryRoom
+from scriptixd.delivery.room import NO_SPEECH, DeliveryRoom
 from scriptixd.errors import NameTaken, SourceMissing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Closing, Event, ResultReady, SessionKnown, UploadFinished, UploadOpened
@@ -252,6 +252,9 @@ def test_silence_gives_a_json_and_no_empty_captions(room: Room) -> None:
     room.work()
     assert sorted(room.files()) == ["talk.json", "talk.mp4"]
     assert room.state(source) is DeliveryState.DELIVERED
+    view = room.store.views.source("talks", "talk.mp4")
+    assert view is not None
+    assert view.reason == NO_SPEECH
 
 
 class PowerCut(BaseException):

@@ -63,7 +63,8 @@ def record(settings: Settings, view: SourceView) -> dict[str, object]:
         "session_id": view.session_id,
         "attempts": view.attempts,
         "due_at": iso(view.due_at),
-        "error": view.reason or None,
+        "error": (view.reason or None) if view.state != DONE else None,
+        "note": (view.reason or None) if view.state == DONE else None,
         "hint": view.hint or None,
         "created_at": iso(view.created_at),
         "updated_at": iso(view.updated_at),
@@ -74,12 +75,6 @@ def record(settings: Settings, view: SourceView) -> dict[str, object]:
     }
 
 
-def no_speech(view: SourceView) -> bool:
-    """Whether a transcript was delivered and there was nothing in it: the JSON is written alone then."""
-    return view.state == DONE and len(view.sidecars) == 1 and view.sidecars[0].endswith(".json")
-
-
 def _row(view: SourceView, now: float) -> tuple[str, ...]:
-    why = view.reason or ("there is no speech in it" if no_speech(view) else "")
     place = f"{view.folder}/{view.path}"
-    return view.state, place, view.language or "", size(view.size), moment(view.updated_at, now), why
+    return view.state, place, view.language or "", size(view.size), moment(view.updated_at, now), view.reason

@@ -9,7 +9,6 @@ import os
 import stat
 from dataclasses import dataclass
 
-from scriptixd.cli.listing import no_speech
 from scriptixd.cli.output import duration, moment, size
 from scriptixd.config.settings import Folder
 from scriptixd.daemon.folders import filter_of
@@ -107,8 +106,8 @@ def _at_the_end(view: SourceView, why: str, at: str) -> Prospect:
     match view.state:
         case views.DELIVERING:
             return Prospect("the transcript is here, its sidecars are not written yet", why, f"they are written{at}")
-        case views.DONE if no_speech(view):
-            return Prospect("it is done", "there is no speech in it: only the JSON was written", "")
+        case views.DONE if view.reason:
+            return Prospect("it is done", view.reason, "")
         case views.DONE:
             return Prospect("it is done: its sidecars lie beside it", "", "")
         case views.IGNORED:

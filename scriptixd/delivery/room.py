@@ -28,6 +28,7 @@ from scriptixd.roots.root import Root
 LOG = logging.getLogger("scriptixd.delivery")
 
 IDLE = 3600.0  # s: whoever makes work wakes us
+NO_SPEECH = "there is no speech in it"
 BLOCK = 1024 * 1024  # bytes read at a time of a sidecar that lies there
 
 
@@ -116,12 +117,14 @@ class DeliveryRoom:
             return Unwanted("its source has other content by now")
         terms = self._folders.terms(order.source.folder, order.source.path)
         written = {sidecar.output: sidecar for sidecar in self._store.deliveries.sidecars(delivery.id)}
+        note = ""
         for output in in_order(terms.outputs):
             sidecar = written.get(output)
             if sidecar is not None and sidecar.written_at is not None:
                 continue
             data = render(output, self._reply(order), order.job, order.source, self._units)
             if data is None:
+                note = NO_SPEECH
                 continue
             self._write(order, output, data, sidecar, now)
             return None
@@ -129,7 +132,7 @@ class DeliveryRoom:
         LOG.info(
             "%s: wrote %s", shown(f"{order.source.folder}/{order.source.path}"), ", ".join(shown(name) for name in made)
         )
-        return Delivered()
+        return Delivered(note)
 
     def _write(self, order: Order, output: str, data: bytes, intended: Sidecar | None, now: Now) -> None:
         self._sweep(order)

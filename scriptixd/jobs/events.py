@@ -326,7 +326,9 @@ def _without_upload(job: Job) -> Job:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Every sidecar of this source is on the disk."""
+    """Every sidecar of this source is on the disk; `note` says what is worth knowing of them, if anything."""
+
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,8 +364,8 @@ def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
             return replace(delivery, state=target, due_at=due_at, failures=failures, reason=reason, hint=hint)
         case Unwanted(reason):
             return replace(delivery, state=target, due_at=0.0, failures=0, reason=reason, hint="")
-        case Delivered():
-            return replace(delivery, state=target, due_at=0.0, failures=0, reason="", hint="")
+        case Delivered(note):
+            return replace(delivery, state=target, due_at=0.0, failures=0, reason=note, hint="")
         case _:
             assert_never(event)
 
