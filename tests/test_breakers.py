@@ -112,8 +112,24 @@ def test_requests_that_were_under_way_when_a_pause_began_do_not_make_it_longer()
     assert breakers.ready_at(uploading=False) == NOW + 180
 
 
-@pytest.mark.parametrize("trouble", [FileTrouble("413"), ShareTrouble("unmounted"), TargetTrouble("full")], ids=str)
-def test_what_is_one_files_or_one_disks_trouble_pauses_nothing(trouble: Trouble) -> None:
+def test_a_disk_that_is_away_holds_up_its_folder_alone_until_an_upload_from_it_is_opened() -> None:
+    breakers = Breakers()
+    now, waits = NOW, []
+    for _ in range(8):
+        breakers.trip(ShareTrouble("unmounted"), "council", now)
+        waits.append(breakers.ready_at(uploading=True, folder="council") - now)
+        now += waits[-1]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert breakers.ready_at(uploading=True, folder="court") == breakers.ready_at(uploading=False) == 0
+    assert [paused.whom for paused in breakers.view()] == ["council"]
+    breakers.heal(opened=False, folder="council")
+    assert breakers.view() != []
+    breakers.heal(opened=True, folder="council")
+    assert breakers.view() == []
+
+
+@pytest.mark.parametrize("trouble", [FileTrouble("413"), TargetTrouble("full")], ids=str)
+def test_what_is_one_files_trouble_pauses_nothing(trouble: Trouble) -> None:
     breakers = Breakers()
     for _ in range(10):
         breakers.trip(trouble, "council", NOW)

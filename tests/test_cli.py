@@ -318,7 +318,7 @@ def test_explain_tells_the_story_what_is_now_and_what_comes_next(desk: Desk) -> 
     assert "was found complete" in told
     assert "Now: it waits for your yes" in told
     assert "Why: it was there before" in told
-    assert "scriptixd approve meeting.mp4" in told
+    assert "scriptixd approve council/meeting.mp4" in told
     record = json.loads(desk.say("explain", "council/meeting.mp4", "--json").stdout)
     assert record["known"] is True
     assert record["story"][0]["event"] == "Settled"

@@ -305,6 +305,31 @@ def test_systemd_is_told_ready_alive_and_stopping(home: House, tmp_path: Path) -
             told += heard.recv(4096).decode().splitlines()
 
 
+@pytest.mark.parametrize("damage", ["removed", "emptied"])
+def test_a_state_file_that_is_taken_away_ends_the_daemon_before_it_pays_for_more(home: House, damage: str) -> None:
+    folder = home.folder("spoken", language="en", settle="3s")
+    daemon = home.start()
+    eventually(lambda: home.state.exists() and "watches" in home.log.read_text(), "running")
+    tone(folder / "tone.wav", 0.5, 40)
+    if damage == "removed":
+        for path in home.place.glob("state.db*"):
+            path.unlink()
+    else:
+        home.state.write_bytes(b"")
+    assert daemon.wait(30) == 2
+    home.daemon = None
+    assert "was removed, replaced or emptied" in home.log.read_text()
+    assert "Traceback" not in home.log.read_text()
+    assert home.sandbox.counts()["created"] == 0
+    if damage == "emptied":
+        home.state.write_bytes(b"")
+        for path in home.place.glob("state.db-*"):
+            path.unlink()
+        again = home.say("run", "--once", check=False)
+        assert again.returncode == 2
+        assert "is empty, and was not" in again.stderr
+
+
 def test_a_second_daemon_is_kept_away(home: House) -> None:
     home.folder("held", language="en")
     home.start()

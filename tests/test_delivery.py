@@ -13,6 +13,7 @@ import pytest
 from scriptixd.captions import Units
 from scriptixd.delivery.names import candidates, in_order
 from scriptixd.delivery.room import NO_SPEECH, DeliveryRoom
+from scriptixd.delivery.sidecar import render
 from scriptixd.errors import NameTaken, SourceMissing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Closing, Event, ResultReady, SessionKnown, UploadFinished, UploadOpened
@@ -212,6 +213,69 @@ def test_when_every_name_is_taken_the_transcript_waits(room: Room) -> None:
     room.clock += 600
     room.work()
     assert room.files()["talk.srt"].decode() == SRT
+
+
+class OneCaseRoot(LocalRoot):
+    """A disk that takes TALK.SRT and talk.srt for one name, as Windows' servers do."""
+
+    def write(self, path: str, data: bytes, replaces: str | None) -> None:
+        name = path.rpartition("/")[2]
+        others = {entry.name.lower() for entry in self.listing("") if entry.name != name}
+        if name.lower() in others:
+            raise NameTaken(f"{path} exists and is not ours")
+        super().write(path, data, replaces)
+
+
+def test_a_name_that_the_disk_refuses_is_not_tried_for_ever(room: Room) -> None:
+    room.folders.disk = OneCaseRoot(room.place)
+    (room.place / "TALK.SRT").write_text("mine")
+    source = room.ready("talk.mp4")
+    room.work()
+    assert room.state(source) is DeliveryState.DELIVERED
+    assert sorted(room.files()) == ["TALK.SRT", "talk.json", "talk.mp4", "talk.mp4.srt"]
+    assert room.files()["TALK.SRT"] == b"mine"
+
+
+@pytest.mark.parametrize("what", ["link", "directory"])
+def test_what_took_the_place_of_our_sidecar_keeps_it_and_the_new_one_goes_elsewhere(room: Room, what: str) -> None:
+    room.ready("talk.mp4", b"first")
+    room.work()
+    place = room.place / "talk.srt"
+    place.unlink()
+    if what == "link":
+        place.symlink_to("/etc/hostname")
+    else:
+        place.mkdir()
+    source = room.settle("talk.mp4", b"second take")
+    room.room.probe(source, ("json", "srt"))
+    room.ready("talk.mp4", b"third take, and longer")
+    room.work()
+    assert room.state(source) is DeliveryState.DELIVERED
+    assert (room.place / "talk.mp4.srt").read_text() == SRT
+    assert place.is_symlink() or place.is_dir()
+
+
+def test_a_transcript_on_which_we_stumble_holds_up_no_other(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    poisoned = room.ready("a.mp4", b"one")
+    good = room.ready("b.mp4", b"another")
+
+    def stumbling(output: str, reply: bytes, job: Job, source: Source, units: Units) -> bytes | None:
+        if source.name == "a.mp4":
+            raise KeyError("a bug")
+        return render(output, reply, job, source, units)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scriptixd.delivery.room.render", stumbling)
+        for _ in range(3):
+            room.work()
+            room.clock += 600
+    assert room.state(good) is DeliveryState.DELIVERED
+    assert room.state(poisoned) is DeliveryState.PENDING
+    assert len([record for record in caplog.records if record.exc_info]) == 1, "told once, with its traceback"
+    room.work()
+    assert room.state(poisoned) is DeliveryState.DELIVERED
 
 
 def test_new_content_replaces_our_own_untouched_files(room: Room) -> None:

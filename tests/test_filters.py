@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from scriptixd.captions import FORMATS
 from scriptixd.roots.globs import covers, matches
-from scriptixd.watch.filters import EXTENSIONS, Filter
+from scriptixd.watch.filters import EXTENSIONS, TRANSCRIPTS, Filter
 
 ENOUGH = 100_000
 
@@ -59,6 +60,14 @@ def test_include_replaces_the_known_extensions() -> None:
     assert filter_.why_not("x/y.dat", ENOUGH) is None
     assert filter_.why_not("en/any.thing", ENOUGH) is None
     assert filter_.why_not("a.mp4", ENOUGH) == "it matches no include pattern"
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.mp4.SRT", "en/a.txt", "a.scriptix.srt"])
+def test_a_sidecar_is_never_taken_for_a_recording_whatever_include_says(name: str) -> None:
+    reason = Filter(include=("*", "**")).why_not(name, ENOUGH)
+    assert reason is not None
+    assert "no recording" in reason
+    assert {"json", *FORMATS} <= TRANSCRIPTS
 
 
 def test_exclude_names_the_pattern_that_decided() -> None:

@@ -16,8 +16,13 @@ def test_backoff_doubles_with_full_jitter_up_to_five_minutes() -> None:
 
 def test_what_the_other_side_asked_for_wins_and_is_never_negative() -> None:
     assert pacing.backoff(0, 3600.0, 0.1) == 3600
-    assert pacing.backoff(9, 0.0, 1.0) == 0
-    assert pacing.backoff(9, -5.0, 1.0) == 0
+    assert pacing.backoff(0, 0.0, 1.0) == 0
+    assert pacing.backoff(0, -5.0, 1.0) == 0
+
+
+def test_at_once_is_granted_to_a_first_failure_alone() -> None:
+    assert pacing.backoff(1, 0.0, 1.0) == pacing.backoff(1, None, 1.0) == 2
+    assert pacing.backoff(9, 0.1, 1.0) == 300
 
 
 def test_a_session_is_asked_for_after_one_two_four_seconds_up_to_a_minute() -> None:

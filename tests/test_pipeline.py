@@ -23,6 +23,7 @@ from scriptixd.errors import (
     Stopped,
     TargetTrouble,
 )
+from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import (
     ChunkAccepted,
     Hashed,
@@ -39,7 +40,7 @@ from scriptixd.jobs.events import (
     UploadOpened,
 )
 from scriptixd.jobs.job import Job, State
-from scriptixd.jobs.pacing import SESSION_PATIENCE
+from scriptixd.jobs.pacing import BACKOFF_CAP, LOOK_CAP, SESSION_PATIENCE
 from scriptixd.jobs.pipeline import UNDECIDABLE, Step
 from scriptixd.jobs.ports import Running, Unclear
 
@@ -168,7 +169,8 @@ def test_a_sidecar_that_could_not_be_written_is_known_before_a_cent_is_spent(
 def test_a_folder_that_vanishes_under_the_probe_is_looked_at_again(world: World) -> None:
     job = world.drop("a.wav", SMALL)
     world.desk.faults.append(SourceMissing("the folder is gone"))
-    assert isinstance(world.step(job).event, Postponed)
+    with pytest.raises(ShareTrouble, match="the folder is gone"):
+        world.step(job)
 
 
 def test_a_file_that_changed_before_it_is_sent_waits_for_the_scanner_ever_more_patiently(world: World) -> None:
@@ -181,12 +183,24 @@ def test_a_file_that_changed_before_it_is_sent_waits_for_the_scanner_ever_more_p
         waits.append(step.job.due_at - world.now.wall)
     assert waits == [1, 2, 4, 8]
     world.path("a.wav").unlink()
-    assert "is not there" in world.step(job).job.reason
+    with pytest.raises(ShareTrouble, match="is not there"):
+        world.step(job)
     assert world.service.asked.total() == 0
     world.put("a.wav", SMALL + b"!")
     world.scan()
     world.step_until(job, State.UPLOADED)
     assert sent(world) == [SMALL + b"!"]
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait_for_years(world: World) -> None:
+    world.service.session_after = 1
+    job = world.drop("a.wav", LONG)
+    world.step_until(job, State.UPLOADED)
+    world.now = Now(world.now.wall - 400 * 86_400, world.now.boot)
+    for _ in range(2):
+        assert world.step(job).job.due_at <= world.now.wall + BACKOFF_CAP
+    assert fresh(world, job).state is State.TRANSCRIBING
+    assert world.step(job).job.due_at - world.now.wall == LOOK_CAP, "nor does it ask every second"
 
 
 def test_a_folder_that_is_not_configured_any_more_is_left_alone(world: World) -> None:

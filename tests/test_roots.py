@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -337,14 +338,34 @@ def test_a_written_file_is_whole_and_alone(root: Root, folder: Path) -> None:
     assert os.listdir(folder) == ["a.srt"]
 
 
-def test_a_written_file_has_the_mode_of_any_new_file_there(root: Root, folder: Path) -> None:
-    for mask in (0o022, 0o027, 0o002):
-        before = os.umask(mask)
-        try:
-            root.write(f"{mask}.srt", b"text", None)
-        finally:
-            os.umask(before)
-        assert stat.S_IMODE((folder / f"{mask}.srt").stat().st_mode) == 0o666 & ~mask
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o755, 0o2775, 0o777])
+def test_a_written_file_is_for_whom_its_directory_is(root: Root, folder: Path, mode: int) -> None:
+    folder.chmod(mode)
+    before = os.umask(0o077)
+    try:
+        root.write("talk.srt", b"text", None)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / "talk.srt").stat().st_mode) == mode & 0o666
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to another group")
+def test_a_written_file_has_the_group_of_its_directory(root: Root, folder: Path) -> None:
+    os.chown(folder, -1, 12345)
+    root.write("talk.srt", b"text", None)
+    assert (folder / "talk.srt").stat().st_gid == 12345
+
+
+def test_a_default_acl_has_the_last_word(root: Root, folder: Path) -> None:
+    # Version 2 of system.posix_acl_default: owner rw, group r, others nothing; and nobody's umask counts.
+    entries = ((1, 6), (4, 4), (32, 0))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, rights, 0xFFFFFFFF) for tag, rights in entries)
+    try:
+        os.setxattr(folder, "system.posix_acl_default", acl)
+    except OSError as error:
+        pytest.skip(f"no access lists on this file system: {error.strerror}")
+    root.write("talk.srt", b"text", None)
+    assert stat.S_IMODE((folder / "talk.srt").stat().st_mode) == 0o640
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a directory to another group")

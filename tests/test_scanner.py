@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from memory_book import MemoryBook, StoredBook
 
-from scriptixd.errors import AdministratorHeals, FileTrouble, ShareTrouble
+from scriptixd.errors import AdministratorHeals, FileTrouble, ShareTrouble, StateTrouble
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.job import DocumentType, Request
 from scriptixd.jobs.source import Admission
@@ -23,6 +23,7 @@ from scriptixd.watch.doorbell import TWICE, Bell, Doorbell, Rung
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window
 from scriptixd.watch.scanner import BELL_CHECK, RETRY_MOST, Scanner, Watched
+from scriptixd.watch.walk import AT_ONCE
 
 pytestmark = pytest.mark.filterwarnings(f"ignore:{TWICE}:RuntimeWarning")
 
@@ -612,6 +613,44 @@ def test_only_the_directories_that_rang_are_looked_at(bench: Bench) -> None:
     bench.ring("x")
     bench.run()
     assert bench.root.listed == ["x"]
+
+
+def test_what_has_rung_is_not_forgotten_while_the_state_file_cannot_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = MemoryBook()
+    bench = Bench(folder, book)
+    bench.put("x/old.wav")
+    bench.settle()
+    bench.put("x/a.wav")
+    bench.ring("x")
+
+    def full(*_: object) -> None:
+        raise StateTrouble("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(book, "record", full)
+        with pytest.raises(StateTrouble):
+            bench.run()
+    assert bench.run(20) < 60
+    assert "x/a.wav" in bench.present
+
+
+def test_a_full_directory_is_written_down_in_parts_between_which_it_can_be_stopped(folder: Path) -> None:
+    book = MemoryBook()
+    bench = Bench(folder, book)
+    for number in range(2 * AT_ONCE + 1):
+        bench.put(f"{number}.wav")
+    bench.run(10)
+    assert book.writes == 3
+    shutil.rmtree(folder)
+    folder.mkdir()
+    beats = bench.beats
+    bench.ring(everything=True)
+    bench.run(10)
+    assert book.writes == 6
+    assert bench.beats - beats >= 4
+    assert not bench.present
 
 
 def test_a_directory_that_appeared_unheard_is_entered_when_its_parent_rings(bench: Bench) -> None:

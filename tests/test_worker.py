@@ -25,6 +25,7 @@ from scriptixd.errors import (
 )
 from scriptixd.jobs.events import Rejected, UploadFinished, UploadOpened
 from scriptixd.jobs.job import State
+from scriptixd.jobs.ports import Body
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
 from scriptixd.jobs.worker import BUG_TRIES, IDLE, Claims
@@ -454,6 +455,125 @@ def test_what_is_no_media_is_paid_for_once_and_its_copies_say_the_same(world: Wo
     assert world.service.completed == 1
     assert sum(isinstance(event, UploadFinished) for event in world.reported) == 1
     assert sum(isinstance(event, UploadOpened) for event in world.reported) == 1
+
+
+def test_a_copy_goes_on_with_a_job_whose_own_file_went_before_the_last_part(world: World) -> None:
+    job = world.drop("a.wav", LONG, "one")
+    world.step_until(job, State.CLOSING)
+    copy = world.drop("b.wav", LONG, "two")
+    world.step(copy)
+    world.step(copy)
+    assert world.job_of("b.wav", "two").id == job.id
+    world.path("a.wav", "one").unlink()
+    world.scan("one")
+    world.drive()
+    assert world.state_of("b.wav", "two") is State.READY
+    assert world.service.completed == 1
+
+
+def test_a_retry_with_only_a_copy_left_sends_the_copy(world: World) -> None:
+    world.drop("a.wav", BROKEN + LONG, "one")
+    world.drive()
+    job = world.drop("b.wav", BROKEN + LONG, "two")
+    world.drive()
+    job = world.job_of("b.wav", "two")
+    assert job == world.job_of("a.wav", "one")
+    world.path("a.wav", "one").unlink()
+    world.scan("one")
+    world.store.requests.ask(Verb.RETRY, [job.id], world.now.wall)
+    apply_open_requests(world.store, lambda _source: None, world.now)
+    world.drive()
+    assert world.state_of("b.wav", "two") is State.FAILED
+    assert world.service.completed == 2, "the person's again was followed, and not waited over for ever"
+
+
+def test_redo_pays_for_the_content_that_was_meant_and_serves_all_its_copies(world: World) -> None:
+    job = world.drop("a.wav", LONG, "one")
+    world.drive()
+    for name in ("b.wav", "c.wav"):
+        world.drop(name, LONG, "two")
+    world.drive()
+    world.drop("a.wav", b"another recording under the old name", "one")
+    world.drive()
+    world.store.requests.ask(Verb.REDO, [job.id], world.now.wall)
+    apply_open_requests(world.store, lambda source: world.folders.requests[source.folder], world.now)
+    world.drive()
+    assert {digest: count for (digest, _), count in world.service.paid.items()} == {
+        sha256(LONG): 2,
+        sha256(b"another recording under the old name"): 1,
+    }
+    again = world.job_of("b.wav", "two")
+    assert (again.redo, again) == (1, world.job_of("c.wav", "two"))
+
+
+def test_an_upload_that_never_succeeds_keeps_no_other_from_its_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = world.drop("a.wav", LONG, "one")
+    stuck = world.step_until(stuck, State.UPLOADING)
+    world.drop("b.wav", LONG[::-1] + b"!", "one")
+    send, refused = world.service.send, 0
+
+    def sends(file_id: str, offset: int, body: Body) -> int:
+        nonlocal refused
+        if file_id == stuck.file_id:
+            refused += 1
+            raise Away("it is at another offset", retry_after=0.0)
+        return send(file_id, offset, body)
+
+    monkeypatch.setattr(world.service, "send", sends)
+    until = world.now.wall + 600
+    while world.state_of("b.wav", "one") is not State.READY and world.now.wall < until:
+        rest = world.turn()
+        world.pass_time(rest + 0.001 if rest > 0 else 0.0)
+    assert world.state_of("b.wav", "one") is State.READY
+    assert refused < 10
+
+
+@pytest.mark.parametrize("mountpoint", [False, True], ids=["gone", "unmounted"])
+def test_a_folder_that_is_away_for_a_night_is_asked_for_and_told_of_now_and_then(
+    world: World, mountpoint: bool
+) -> None:
+    files = 100
+    for number in range(files):
+        world.put(f"{number}.wav", b"z" * (number + 5), "one")
+    world.scan("one")
+    rows = world.count("history")
+    aside = world.base / "aside"
+    world.path("", "one").rename(aside)
+    if mountpoint:
+        world.path("", "one").mkdir()
+    until, turns = world.now.wall + 6 * 3600, 0
+    while world.now.wall < until:
+        rest = world.turn()
+        turns += 1
+        world.pass_time(rest + 0.001 if rest > 0 else 0.0)
+    assert turns < 2000  # six hours: three times a minute, however many files wait
+    assert world.count("history") - rows <= files
+    if mountpoint:
+        world.path("", "one").rmdir()
+    aside.rename(world.path("", "one"))
+    world.drive(5000)
+    assert states(world) == {State.READY: files}
+
+
+def test_a_full_disk_under_the_state_file_opens_one_upload_and_not_another_with_each_try(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.drop("a.wav", LONG, "one")
+
+    def full(*_: object) -> None:
+        raise StateTrouble("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store.jobs, "apply", full)
+        for _ in range(20):
+            with pytest.raises(StateTrouble):
+                world.uploader.run_once(world.now)
+    assert world.service.asked[Call.CREATE] == 1
+    world.drive()
+    assert world.state_of("a.wav", "one") is State.READY
+    assert world.service.asked[Call.CREATE] == 1
 
 
 def test_a_retry_without_a_file_says_so_and_leaves_no_job_that_waits_for_ever(world: World) -> None:

@@ -87,7 +87,8 @@ def _uploads(settings: Settings, views: Views, live: Live) -> tuple[Upload, ...]
 
 def _problems(views: Views) -> tuple[SourceView, ...]:
     found = [*views.sources(state=State.FAILED), *views.sources(state=State.HELD)]
-    found += [view for view in views.sources(state=DELIVERING) if view.reason]
+    waiting = (DELIVERING, State.FOUND, State.UPLOADING, State.CLOSING)
+    found += [view for state in waiting for view in views.sources(state=state) if view.reason and view.attempts]
     return tuple(sorted(found, key=lambda view: view.updated_at, reverse=True))
 
 

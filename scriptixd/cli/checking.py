@@ -6,6 +6,7 @@ Leaves nothing behind: what it writes to try a folder is removed at once.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -92,7 +93,9 @@ def _rights(settings: Settings) -> Iterator[Finding]:
     if owner is not None and owner[0] != us:
         theirs = user_named(owner[0])
         sentence = f"this looks as {user_named(us)}, but the state file belongs to {theirs}, who may have other rights"
-        yield Finding("user", Level.WARNING, sentence, f"sudo -u {theirs} scriptixd check")
+        command = f"systemd-run -qPG -p User={theirs} -p LoadCredential=api-key:KEY_FILE {sys.argv[0]} check"
+        hint = f"as {theirs} sees it: {command}"
+        yield Finding("user", Level.WARNING, sentence, hint)
 
 
 def _key(settings: Settings) -> Finding:
@@ -103,7 +106,7 @@ def _key(settings: Settings) -> Finding:
         return Finding("key", Level.PROBLEM, trouble.what, trouble.hint)
     finally:
         service.close()
-    return Finding("key", Level.OK, f"{settings.api.url} accepts it")
+    return Finding("key", Level.OK, f"{settings.api.url} does not refuse it")
 
 
 def _state(settings: Settings) -> Iterator[Finding]:

@@ -37,6 +37,9 @@ def convert(result: str, format_name: str, output: str | None, units: str) -> No
         sys.stdout.buffer.flush()
         return
     try:
-        Path(output).write_bytes(captions)
+        with Path(output).open("xb") as file:
+            file.write(captions)
+    except FileExistsError as error:
+        raise TargetTrouble(f"{output} is there already", "move it away, or name another file with -o") from error
     except OSError as error:
         raise TargetTrouble(f"{output} cannot be written: {error.strerror}", "name another file with -o") from error

@@ -86,7 +86,8 @@ def demo(*, keep: bool) -> int:
     """Returns the exit code; raises StartError if the sandbox cannot be had."""
     place = Place(Path(tempfile.mkdtemp(prefix="scriptixd-demo-")))
     place.folder.mkdir()
-    signal.signal(signal.SIGTERM, _interrupt)  # so that nothing that was started outlives it
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # so that nothing that was started outlives it
     try:
         with ExitStack() as processes:
             url = _sandbox(processes, place)

@@ -28,7 +28,6 @@ class Colour(StrEnum):
     GREEN = "32"
     YELLOW = "33"
     RED = "31"
-    DIM = "2"
     BOLD = "1"
 
 

@@ -6,6 +6,7 @@ Decides nothing; says what the rooms would decide, with the figures of today's c
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 
@@ -66,7 +67,8 @@ def prospect(view: SourceView, around: Circumstances, now: float) -> Prospect:
     going_on = view.state in {views.SETTLING, views.DELIVERING, *_STEPS}
     obstacle = around.obstacle or (around.pause if view.state in _STEPS else "")
     if going_on and obstacle:
-        return Prospect(told.now, "; ".join(filter(None, (told.why, obstacle))), told.next)
+        why = told.why if obstacle in told.why else "; ".join(filter(None, (told.why, obstacle)))
+        return Prospect(told.now, why, told.next)
     return told
 
 
@@ -82,7 +84,7 @@ _STEPS = {
 
 def _of_state(view: SourceView, around: Circumstances, now: float) -> Prospect:
     why = f"{view.reason}{f' ({view.hint})' if view.hint else ''}" if view.reason else ""
-    name = shown(view.path.rpartition("/")[2])
+    name = shown(shlex.quote(f"{view.folder}/{view.path}"))
     at = f", at {moment(view.due_at, now)}" if view.due_at and view.due_at > now else ""
     match view.state:
         case str() as state if state in _STEPS:

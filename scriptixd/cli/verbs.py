@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from scriptixd import __version__
 from scriptixd.cli.output import complain_of
-from scriptixd.errors import StartError, Trouble
+from scriptixd.errors import StartError, TargetTrouble, Trouble
 
 INTERRUPTED = 130  # what shells report for SIGINT
 
@@ -46,6 +46,9 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script; ends the process."""
+    for name in ("stdin", "stdout", "stderr"):  # closed by whoever started us
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     # A terminal of another encoding gets escapes for what it cannot show, never an error.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
@@ -53,10 +56,13 @@ def main() -> None:
             app()
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has had enough; what is still in the buffer goes nowhere, without a complaint at the exit.
+    except OSError as error:
+        # What is still in the buffer goes nowhere, without another complaint at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        if isinstance(error, BrokenPipeError):  # the reader has had enough
+            sys.exit(0)
+        complain_of(TargetTrouble(f"the output cannot be written: {error.strerror}", "make room where it goes"))
+        sys.exit(1)
 
 
 def _version(wanted: bool) -> None:

@@ -180,7 +180,7 @@ def _check_directories(rooted: Sequence[_Rooted], findings: Findings) -> None:
     places = [lead(one.path, untouchable) for one in rooted]
     for one, place in zip(rooted, places, strict=True):
         if place.directory is False:
-            findings.add(("folders", one.index, "path"), f"{one.path} is not a directory")
+            findings.warn(("folders", one.index, "path"), f"{one.path} is not a directory; it is waited for")
     written = [os.path.normpath(one.path) for one in rooted]
     for paths in (written, [place.path for place in places]):
         for inner, outer in _overlaps(paths):

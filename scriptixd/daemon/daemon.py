@@ -22,7 +22,7 @@ from scriptixd.jobs.breakers import Pause
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
-from scriptixd.jobs.verbs import apply_open_requests
+from scriptixd.jobs.verbs import AT_ONCE, apply_some_requests
 from scriptixd.observe.live import Live, LiveFolder, LivePause, live_path, write_live
 from scriptixd.observe.systemd import Systemd
 from scriptixd.roots.paths import shown
@@ -53,9 +53,10 @@ class Daemon:
         self._settings = settings
         self._systemd = Systemd(environment)
         self._stop = threading.Event()
-        self._asked_to_stop = False
+        self._asked_to_stop = self._asked_to_reload = False
         self._failed = 0
         self._ready = False
+        self._figures_written = True
         self._told_at = self._alive_at = 0.0
         self._started = read_clock()
         self._drift = self._started.wall - self._started.boot
@@ -67,20 +68,20 @@ class Daemon:
         """
         for warning in self._settings.warnings:
             LOG.warning("%s", warning)
-        store = Store(open_state(self._settings.state))
+        handled = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        before = {number: signal.signal(number, self._on_signal) for number in handled}
         try:
-            store.jobs.clamp(self._started.wall + pacing.BACKOFF_CAP)
-            self._leave_removed_folders(store)
-            house = build(self._settings, store, self._stop, self._count_failure)
-            before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+            store = Store(open_state(self._settings.state))
             try:
-                return self._live(house, once, show)
+                store.jobs.clamp(self._started.wall + pacing.BACKOFF_CAP)
+                self._leave_removed_folders(store)
+                return self._live(build(self._settings, store, self._stop, self._count_failure), once, show)
             finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
+                store.close()
         finally:
-            store.close()
             self._systemd.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _leave_removed_folders(self, store: Store) -> None:
         configured = {folder.name for folder in self._settings.folders}
@@ -88,10 +89,6 @@ class Daemon:
             if folder not in configured:
                 count = store.sources.leave(folder, self._started.wall)
                 LOG.warning("%s is not configured any more: %d file(s) in it are left alone", shown(folder), count)
-
-    def stop(self) -> None:
-        """Ask it to end, as SIGTERM does."""
-        self._asked_to_stop = True
 
     def _live(self, house: House, once: bool, show: Callable[[Snapshot], None] | None) -> int:
         state = house.store.database.path
@@ -105,29 +102,30 @@ class Daemon:
             self._end(house)
 
     def _mind(self, house: House, once: bool, show: Callable[[Snapshot], None] | None) -> int:
-        pause, blocked = threading.Event(), False
+        pause, blocked, applied = threading.Event(), False, 0
         while not self._asked_to_stop:
             now = read_clock()
             for loop in house.loops:
                 if loop.failure is not None:
                     return _died(loop.name, loop.failure)
             try:
-                self._serve(house, now)
+                applied = self._serve(house, now)
                 if now.boot - self._told_at >= LIVE_EVERY:
                     self._told_at = now.boot
-                    snapshot = self._tell(house, now)
+                    house.store.database.check()
+                    live = self._tell(house, now)
                     if show is not None:
-                        show(snapshot)
+                        show(Snapshot(live, house.store.views.counts()))
                 if once and (code := self._verdict(house)) is not None:
                     return code
                 blocked = False
             except StateTrouble as trouble:
                 if not blocked:
                     LOG.error("%s", trouble)
-                blocked = True
+                blocked, applied = True, 0
             self._notify(house, now)
-            pause.wait(TICK)
-        return 0
+            pause.wait(0.0 if applied == AT_ONCE else TICK)
+        return 1 if once else 0  # `--once` did not get to its end
 
     def _notify(self, house: House, now: Now) -> None:
         """READY once, WATCHDOG for as long as everything moves."""
@@ -139,15 +137,19 @@ class Daemon:
             self._alive_at = now.boot
             self._systemd.alive()
 
-    def _serve(self, house: House, now: Now) -> None:
-        """What verbs asked, and a clock that was set."""
-        apply_open_requests(house.store, house.folders.request_of, now)
+    def _serve(self, house: House, now: Now) -> int:
+        """What verbs asked, and a clock that was set; returns how many requests were applied."""
+        applied = apply_some_requests(house.store, house.folders.request_of, now)
+        if self._asked_to_reload:
+            self._asked_to_reload = False
+            LOG.warning("SIGHUP changes nothing: the configuration is read at the start, so restart scriptixd")
         if abs(now.wall - now.boot - self._drift) > CLOCKS_APART:
             self._drift = now.wall - now.boot
             moved = house.store.jobs.clamp(now.wall + pacing.BACKOFF_CAP)
             LOG.warning("the clock was set: %d wait(s) were shortened", moved)
+        return applied
 
-    def _tell(self, house: House, now: Now) -> Snapshot:
+    def _tell(self, house: House, now: Now) -> Live:
         live = Live(
             pid=os.getpid(),
             version=__version__,
@@ -165,10 +167,14 @@ class Daemon:
         try:
             write_live(live_path(self._settings.state), live)
         except OSError as error:
-            LOG.debug("the live figures could not be written: %s", error)
+            if self._figures_written:
+                LOG.error("the figures for `scriptixd status` cannot be written: %s", error)
+            self._figures_written = False
+        else:
+            self._figures_written = True
         if self._ready:
             self._systemd.status(_status(house))
-        return Snapshot(live, house.store.views.counts())
+        return live
 
     def _is_ready(self, house: House, now: Now) -> bool:
         """Every root was scanned or judged OFFLINE; after a while a first scan goes on behind it."""
@@ -182,7 +188,7 @@ class Daemon:
 
     def _verdict(self, house: House) -> int | None:
         """The exit code of `--once`, when nothing is left that goes on by itself; None while there is."""
-        if any(paused.pause is not Pause.AWAY for paused in house.breakers.view()):
+        if any(paused.pause not in (Pause.AWAY, Pause.SHARE) for paused in house.breakers.view()):
             return 1
         offline = {scanner.view.name for scanner in house.scanners if scanner.offline is not None}
         if not all(map(_was_looked_at, house.scanners)) or house.store.views.active(without=offline):
@@ -192,8 +198,11 @@ class Daemon:
     def _count_failure(self) -> None:
         self._failed += 1
 
-    def _on_signal(self, _number: int, _frame: object) -> None:
-        self._asked_to_stop = True
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            self._asked_to_reload = True
+        else:
+            self._asked_to_stop = True
 
     def _end(self, house: House) -> None:
         """Everything stops: sockets that a thread waits on are closed, and whoever hangs is left behind."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from scriptixd.captions import Units
 from scriptixd.delivery.names import candidates, in_order, last_resort
 from scriptixd.delivery.sidecar import render
-from scriptixd.errors import NameTaken, SourceMissing, StateTrouble, Stopped, Trouble
+from scriptixd.errors import FileTrouble, NameTaken, SourceMissing, StateTrouble, Stopped, Trouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted
@@ -29,6 +29,8 @@ LOG = logging.getLogger("scriptixd.delivery")
 
 IDLE = 3600.0  # s: whoever makes work wakes us
 NO_SPEECH = "there is no speech in it"
+BUG = ("scriptixd ran into a bug of its own with this transcript", "its log has the details; the transcript is kept")
+NOT_OURS = ""  # the hash of what cannot be read as a file: a directory, a link, a file of somebody else's alone
 BLOCK = 1024 * 1024  # bytes read at a time of a sidecar that lies there
 
 
@@ -94,6 +96,10 @@ class DeliveryRoom:
             raise
         except Trouble as trouble:
             event = self._postponed(delivery, trouble, now)
+        except Exception as bug:  # that transcript alone: the others are delivered, and this one is kept
+            if delivery.failures == 0:
+                LOG.error("delivery %d ran into a bug of scriptixd", delivery.id, exc_info=bug)
+            event = self._postponed(delivery, Trouble(*BUG), now)
         if event is not None:
             self._store.deliveries.apply(delivery, event, now.wall)
         return now.boot
@@ -137,35 +143,32 @@ class DeliveryRoom:
     def _write(self, order: Order, output: str, data: bytes, intended: Sidecar | None, now: Now) -> None:
         self._sweep(order)
         digest = hashlib.sha256(data).hexdigest()
-        if intended is not None:
-            lies_there = _digest(order.root, intended.path)
-            if lies_there == intended.sha256:  # written, and the end of it was not recorded
-                self._store.deliveries.written(intended, now.wall)
+        if intended is not None and _digest(order.root, intended.path) == intended.sha256:
+            self._store.deliveries.written(intended, now.wall)  # the end of it was not recorded
+            return
+        for place in self._places(order, output):
+            sidecar = self._store.deliveries.intend(
+                order.delivery, order.source.folder, place.path, output, digest, place.replaces
+            )
+            try:
+                order.root.write(place.path, data, place.replaces)
+            except NameTaken:  # somebody was quicker, or the disk takes MEETING.SRT for the same name
+                self._store.deliveries.release(sidecar)
+            else:
+                self._store.deliveries.written(sidecar, now.wall)
                 return
-        place = self._place(order, output)
-        sidecar = self._store.deliveries.intend(
-            order.delivery, order.source.folder, place.path, output, digest, place.replaces
-        )
-        try:
-            order.root.write(place.path, data, place.replaces)
-        except NameTaken:
-            self._store.deliveries.release(sidecar)  # somebody was quicker: the name is decided anew
-            raise
-        self._store.deliveries.written(sidecar, now.wall)
-
-    def _place(self, order: Order, output: str) -> Place:
-        """The best name that is free, or ours to replace; after paying there is a third one."""
-        names = self._names_in(order.root, order.source)
-        free = self._free(order.root, order.source, output, names)
-        if free is not None:
-            return free
-        third = self._usable(order.root, order.source, last_resort(order.source.path, output), names)
-        if third is not None:
-            return third
         raise NameTaken(
             f"every name for the {output} of {shown(order.source.path)} is somebody else's",
             f"move one of the files away; the transcript is kept until then ({shown(order.source.name)}.*{output})",
         )
+
+    def _places(self, order: Order, output: str) -> Iterator[Place]:
+        """The names that are free, or ours to replace, the best one first; after paying there is a third one."""
+        names = self._names_in(order.root, order.source)
+        for path in (*candidates(order.source.path, output), last_resort(order.source.path, output)):
+            place = self._usable(order.root, order.source, path, names)
+            if place is not None:
+                yield place
 
     def _free(self, root: Root, source: Source, output: str, names: Collection[str]) -> Place | None:
         for path in candidates(source.path, output):
@@ -244,4 +247,6 @@ def _digest(root: Root, path: str) -> str | None:
                 offset += len(block)
     except SourceMissing:
         return None
+    except FileTrouble:
+        return NOT_OURS
     return digest.hexdigest()

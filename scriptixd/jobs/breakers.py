@@ -1,4 +1,4 @@
-"""What pauses more than one job: the account, the quota, a folder's settings, the service being away.
+"""What pauses more than one job: the account, the quota, a folder's settings or disk, the service being away.
 
 In memory only: after a restart the first request finds out anew. Each pause is told once when it
 begins and once when it ends; every decision takes `now` (seconds of CLOCK_BOOTTIME).
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from scriptixd.errors import AccountTrouble, Away, FolderTrouble, QuotaTrouble, Trouble
+from scriptixd.errors import AccountTrouble, Away, FolderTrouble, QuotaTrouble, ShareTrouble, Trouble
 
 LOG = logging.getLogger("scriptixd.service")
 
@@ -24,6 +24,8 @@ QUOTA_PROBE_CAP: Final = 3600.0  # s
 FOLDER_PROBE: Final = 3600.0  # s: only a changed configuration heals it, and that means a restart
 AWAY_AFTER: Final = 3  # failures in a row, over all jobs, before everything waits as one
 AWAY_CAP: Final = 60.0  # s
+SHARE_PROBE: Final = 1.0  # s to the next file that is tried, growing to …
+SHARE_PROBE_CAP: Final = 60.0  # s: a thousand files that wait for one disk must not all ask for it
 
 
 class Pause(StrEnum):
@@ -31,6 +33,7 @@ class Pause(StrEnum):
     QUOTA = "quota"
     AWAY = "away"
     FOLDER = "folder"
+    SHARE = "share"
 
 
 _OPENING: Final = (Pause.ACCOUNT, "opening uploads")  # the key is accepted, and yet no upload can be opened
@@ -69,7 +72,7 @@ class Breakers:
             if uploading:
                 pauses += [(Pause.QUOTA, ""), _OPENING]
             if folder is not None:
-                pauses.append((Pause.FOLDER, folder))
+                pauses += [(Pause.FOLDER, folder), (Pause.SHARE, folder)]
             return max((self._open[pause].until for pause in pauses if pause in self._open), default=0.0)
 
     def account_refused(self) -> bool:
@@ -92,6 +95,8 @@ class Breakers:
                 self._pause((Pause.QUOTA, ""), trouble, QUOTA_PROBE, QUOTA_PROBE_CAP, now)
             case FolderTrouble():
                 self._pause((Pause.FOLDER, folder), trouble, FOLDER_PROBE, FOLDER_PROBE, now)
+            case ShareTrouble():
+                self._pause((Pause.SHARE, folder), trouble, SHARE_PROBE, SHARE_PROBE_CAP, now)
             case Away():
                 with self._guard:
                     self._aways += 1
@@ -105,7 +110,7 @@ class Breakers:
             self._aways = 0
             healed = [(Pause.ACCOUNT, ""), (Pause.AWAY, "")]
             if opened:
-                healed += [(Pause.QUOTA, ""), _OPENING, (Pause.FOLDER, folder)]
+                healed += [(Pause.QUOTA, ""), _OPENING, (Pause.FOLDER, folder), (Pause.SHARE, folder)]
             ended = [pause for pause in healed if self._open.pop(pause, None)]
         for pause, name in ended:
             LOG.info("%s goes on: %s", name or "work with Scriptix", _ENDED[pause])
@@ -114,7 +119,7 @@ class Breakers:
         """What is paused, and why."""
         with self._guard:
             return [
-                Paused(pause, whom if pause is Pause.FOLDER else "", breaker.trouble)
+                Paused(pause, whom if pause in (Pause.FOLDER, Pause.SHARE) else "", breaker.trouble)
                 for (pause, whom), breaker in self._open.items()
             ]
 
@@ -128,7 +133,7 @@ class Breakers:
             wait = first if before is None else min(cap, before.wait * 2)
             self._open[pause] = Breaker(trouble, max(now + wait, until), wait)
         if before is None:
-            level = logging.WARNING if pause[0] is Pause.AWAY else logging.ERROR
+            level = logging.WARNING if pause[0] in (Pause.AWAY, Pause.SHARE) else logging.ERROR
             LOG.log(level, "%s%s", f"{pause[1]}: " if pause[1] else "", trouble)
 
 
@@ -137,4 +142,5 @@ _ENDED: Final[Mapping[Pause, str]] = {
     Pause.QUOTA: "new uploads are accepted again",
     Pause.AWAY: "Scriptix answers again",
     Pause.FOLDER: "its settings are accepted again",
+    Pause.SHARE: "its files can be read again",
 }

@@ -374,7 +374,7 @@ def detail_of(event: Event | DeliveryEvent) -> str:
     """What history keeps of an event: its sentence, never a result."""
     if isinstance(event, Postponed | Rejected) and event.hint:
         return f"{event.reason} ({event.hint})"
-    for name in ("reason", "status", "session_id", "sha256", "file_id"):
+    for name in ("reason", "status", "session_id", "file_id"):
         value = getattr(event, name, None)
         if value:
             return str(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from scriptixd.roots.root import Stat
 
@@ -92,7 +93,10 @@ class State(StrEnum):
 
 
 ACTIVE = (State.FOUND, State.UPLOADING, State.CLOSING, State.UPLOADED, State.TRANSCRIBING)
-PAID = (State.CLOSING, State.UPLOADED, State.TRANSCRIBING, State.READY)  # money may have been spent for these
+
+
+# Unix seconds: a delivery is due when its result is there, and until then it is not even looked at.
+NO_RESULT_YET: Final = 1e15
 
 
 class DeliveryState(StrEnum):

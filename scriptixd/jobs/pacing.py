@@ -21,9 +21,10 @@ LOOK_CAP: Final = 300.0  # s
 def backoff(failures: int, retry_after: float | None, chance: float) -> float:
     """Seconds to wait after a failure; what the other side asked for wins.
 
-    `failures` counts those before this one, `chance` is uniform in [0, 1): full jitter.
+    `failures` counts those before this one, `chance` is uniform in [0, 1): full jitter. "At once" is granted
+    to a first failure alone: a file that fails each time would keep all others from their turn.
     """
-    if retry_after is not None:
+    if retry_after is not None and (retry_after >= BACKOFF_BASE or failures == 0):
         return max(0.0, retry_after)
     return chance * min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(failures, 20))
 

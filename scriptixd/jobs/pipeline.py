@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from scriptixd.errors import Away, SourceMissing, Stopped, Trouble
+from scriptixd.errors import Away, ShareTrouble, SourceMissing, StateTrouble, Stopped, Trouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import (
@@ -22,6 +22,7 @@ from scriptixd.jobs.events import (
     Hashed,
     Postponed,
     Rejected,
+    Resettled,
     ResultReady,
     SessionKnown,
     SourceChanged,
@@ -112,6 +113,7 @@ class Pipeline:
         self._stop = stop
         self._chunk_size = chunk_size
         self._deadline = deadline
+        self._opened: dict[int, tuple[int, UploadOpened]] = {}  # not written down yet, with the job's version
         self._read: dict[int, Prefix] = {}  # where the server's offset was left, with the digest of what is before it
 
     def step(self, job: Job, now: Now) -> Step:
@@ -123,8 +125,9 @@ class Pipeline:
             State.UPLOADED: self._uploaded,
             State.TRANSCRIBING: self._transcribing,
         }
+        version, opened = self._opened.pop(job.id, (None, None))
         try:
-            outcome = steps[job.state](job, now)
+            outcome = opened if opened and version == job.version else steps[job.state](job, now)
         except Exception:
             self._read.pop(job.id, None)  # after any failure the server is asked for its offset
             raise
@@ -134,7 +137,12 @@ class Pipeline:
             if outcome.id != job.id:
                 self._read.pop(job.id, None)
             return Step(outcome, None)
-        after = self._store.jobs.apply(job, outcome, now.wall)
+        try:
+            after = self._store.jobs.apply(job, outcome, now.wall)
+        except StateTrouble:
+            if isinstance(outcome, UploadOpened):  # a full disk must not open one upload after the other
+                self._opened[job.id] = job.version, outcome
+            raise
         if after is None or after.state not in (State.UPLOADING, State.CLOSING):
             self._read.pop(job.id, None)
         if after is None and isinstance(outcome, UploadOpened):
@@ -146,7 +154,8 @@ class Pipeline:
     def _found(self, job: Job, now: Now) -> Job | Event | None:
         source = self._source(job)
         if source is None:
-            return _looked_at_again(job, "its folder is not configured", now)
+            heir = self._heir(job)
+            return Resettled(heir.stat) if heir else _looked_at_again(job, "its folder is not configured", now)
         terms = self._folders.terms(source.folder, source.path)
         if terms.request != job.request:
             return self._store.jobs.follow(job, terms.request, now.wall)
@@ -169,8 +178,10 @@ class Pipeline:
             with self._open(source, job) as content:
                 seconds = media_seconds(content.reader, source.name, job.stat.size)
             self._desk.probe(source, terms.outputs)
-        except (Changed, SourceMissing) as change:  # the scanner will see it, and say what follows
+        except Changed as change:  # the scanner will see it, and say what follows
             return _looked_at_again(job, change.what, now)
+        except SourceMissing as missing:  # or its share is not mounted, and so are all the others not there
+            raise ShareTrouble(missing.what, "the next look at its folder tells whether it is gone") from missing
         file_id = self._uploads.create(terms.request, terms.labels, source.name, job.stat.size)
         self._read[job.id] = NOTHING
         labels = json.dumps(terms.labels.public(), ensure_ascii=True, sort_keys=True)
@@ -247,8 +258,7 @@ class Pipeline:
             return _elsewhere(job, self._uploads.origin)
         session_id = self._sessions.session_of(_known(job.file_id))
         if session_id is not None:
-            passed = now.wall - (job.uploaded_at or now.wall)
-            wait = max(0.0, pacing.first_look(job.media_seconds, job.stat.size) - passed)
+            wait = max(0.0, pacing.first_look(job.media_seconds, job.stat.size) - _since_upload(job, now))
             return SessionKnown(session_id, now.wall + wait)
         if job.unanswered >= pacing.SESSION_PATIENCE:
             return Rejected(
@@ -261,7 +271,7 @@ class Pipeline:
     def _transcribing(self, job: Job, now: Now) -> Event:
         if job.service != self._uploads.origin:
             return _elsewhere(job, self._uploads.origin)
-        wait = pacing.next_look(now.wall - (job.uploaded_at or now.wall))
+        wait = pacing.next_look(_since_upload(job, now))
         match self._sessions.look(_known(job.session_id)):
             case Finished(body, seconds):
                 return ResultReady(body, seconds)
@@ -306,12 +316,21 @@ class Pipeline:
                 return source
         return None
 
+    def _heir(self, job: Job) -> Source | None:
+        """A copy that has come to share the job, now that the file that it was found as is no more."""
+        there = (source for source in self._store.jobs.sources(job.id) if source.present and source.settled)
+        reachable = (source for source in there if self._folders.root(source.folder) is not None)
+        return next((source for source in reachable if self._is_its_own(job, source)), None)
+
     def _given_up(self, job: Job, reason: str) -> Event:
         """What becomes of a job whose upload is of no use: a source that is there and still its own settles anew."""
         there = (source for source in self._store.jobs.sources(job.id) if source.present)
-        if any((newest := self._store.jobs.newest_of(source.id)) and newest.id == job.id for source in there):
-            return SourceChanged(reason)
-        return SourceGone(reason)
+        return SourceChanged(reason) if any(self._is_its_own(job, source) for source in there) else SourceGone(reason)
+
+    def _is_its_own(self, job: Job, source: Source) -> bool:
+        """Whether the source has had no other content since."""
+        newest = self._store.jobs.newest_of(source.id)
+        return newest is not None and newest.id == job.id
 
     @contextmanager
     def _open(self, source: Source, job: Job) -> Iterator[Content]:
@@ -330,6 +349,11 @@ def _known(value: str | None) -> str:
     if value is None:
         raise AssertionError("the state file lacks what the job's state guarantees")
     return value
+
+
+def _since_upload(job: Job, now: Now) -> float:
+    """Seconds since the upload; where a clock was set back they tell nothing, and must not be waited for."""
+    return abs(now.wall - (job.uploaded_at or now.wall))
 
 
 def _looked_at_again(job: Job, reason: str, now: Now) -> Postponed:

@@ -15,7 +15,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "UploadOpened": "upload begun",
     "Hashed": "was read, because another file has its size",
     "ChunkAccepted": "upload goes on",
-    "Closing": "all but the last part is at Scriptix",
+    "Closing": "the last part is sent",
     "UploadFinished": "upload complete: paid for",
     "SessionKnown": "is being transcribed",
     "StillRunning": "was asked for, and is not ready",

@@ -97,7 +97,7 @@ def _who_helps(error: OSError) -> str:
     if error.errno in FULL:
         return "make room on that disk, or raise the quota"
     if error.errno == errno.EROFS:
-        return "mount it writable, or take the folder out of the configuration"
+        return "mount it writable; under systemd, name it in ReadWritePaths= (systemctl edit scriptixd)"
     if error.errno in NOT_ALLOWED:
         return f"{whoami()} must be able to create files in that folder"
     if error.errno == errno.ENAMETOOLONG:

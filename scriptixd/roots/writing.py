@@ -19,7 +19,8 @@ from scriptixd.errors import NameTaken
 from scriptixd.roots.paths import shown
 from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
-MODE = 0o666  # what any new file asks for: umask and the directory's default ACL decide, and nothing is executable
+MODE = 0o666  # what any new file asks for; nothing of ours is executable
+DEFAULT_ACL = "system.posix_acl_default"  # xattr(7) of a directory that says itself who may read what is made in it
 PROBE_BYTES = 4096  # a block: a full disk still has room for an empty file
 HASH_BLOCK = 1 << 20  # bytes
 RENAME_NOREPLACE = 1  # linux/fs.h
@@ -75,6 +76,7 @@ def temporary(directory: int, data: bytes) -> Iterator[str]:
     descriptor = os.open(name, CREATE, MODE, dir_fd=directory)
     try:
         try:
+            _like_its_directory(directory, descriptor)
             _write_all(descriptor, data)
             _sync(descriptor)
         finally:
@@ -83,6 +85,31 @@ def temporary(directory: int, data: bytes) -> Iterator[str]:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=directory)
+
+
+def _like_its_directory(directory: int, descriptor: int) -> None:
+    """Whoever may read or write in the directory may do so with the file, whatever our own umask is.
+
+    A default ACL has said so already. A disk that keeps no modes or groups has its own idea, and so has
+    whoever may not give a file to the directory's group.
+    """
+    if _has_default_acl(directory):
+        return
+    wanted = os.stat(directory)
+    with suppress(OSError):
+        if os.fstat(descriptor).st_gid != wanted.st_gid:
+            os.fchown(descriptor, -1, wanted.st_gid)
+    of_group = os.fstat(descriptor).st_gid == wanted.st_gid
+    mode = wanted.st_mode & (MODE if of_group else MODE & ~0o060)
+    with suppress(OSError):
+        os.fchmod(descriptor, mode | 0o600)
+
+
+def _has_default_acl(directory: int) -> bool:
+    try:
+        return bool(os.getxattr(f"/proc/self/fd/{directory}", DEFAULT_ACL))
+    except OSError:
+        return False
 
 
 def publish(directory: int, written: str, name: str) -> None:

@@ -55,7 +55,7 @@ def serve(sandbox: Sandbox, ready: Callable[[str], None]) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         stopped.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     try:
         with sandbox:
             ready(sandbox.url)

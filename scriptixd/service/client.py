@@ -82,7 +82,9 @@ class Scriptix:
         """
         reply = self._exchange.ask(Method.GET, self._access.file(uuid.uuid4().hex), _JSON)
         if 300 <= reply.status < 400 or (reply.status < 500 and reply.status not in (401, 403, 429) and reply.is_page):
-            raise wrong_url(self._access, f"{reply.status}: a redirect" if reply.status < 400 else "a web page")
+            raise wrong_url(
+                self._access, f"{reply.status}: {'a redirect' if 300 <= reply.status < 400 else 'a web page'}"
+            )
         if reply.status in (401, 403, 408, 423, 425, 429) or reply.status >= 500:
             raise refusal(reply, Asked.PROBE, self._access)
 

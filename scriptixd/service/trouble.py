@@ -18,8 +18,8 @@ from scriptixd.service.access import Access
 from scriptixd.service.reply import Complaint, Reply
 
 PASSING = ("ERR_UPLOAD_INTERRUPTED", "ERR_UPLOAD_STOPPED", "ERR_UNEXPECTED_EOF")  # what tusd serves as 400
-CHECK_URL = "check api.url"
-CHECK_KEY = "check the key, api.url and api.auth; keys are valid for one, two or five years"
+CHECK_URL = "check api.url, then restart scriptixd"
+CHECK_KEY = "check the key, api.url and api.auth, then restart scriptixd; keys are valid for one, two or five years"
 
 
 class Asked(StrEnum):

@@ -21,7 +21,7 @@ class Book(Protocol):
         """The sources that are present and not settled."""
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
-        """Write down what one look at a directory changed, in one transaction."""
+        """Write down what a look at a directory changed, or a part of it, in one transaction."""
 
     def begin_contact(self, folder: str, identity: str, at: float) -> bool:
         """Whether the first contact with this disk is still going on; begins it if it never did."""

@@ -24,6 +24,9 @@ _VIDEO = """
 """
 EXTENSIONS = frozenset((_AUDIO + _VIDEO).split())
 
+# A sidecar that was sent would get sidecars of its own, each of them paid for, without an end.
+TRANSCRIPTS = frozenset({"json", "srt", "vtt", "txt", "docx"})
+
 # Names in lower case: of directories and files that servers, desktops and other programs keep for themselves.
 LITTER_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -87,6 +90,8 @@ class Filter:
             return litter
         if (pattern := _matching(self.exclude, path)) is not None:
             return f"it matches the exclude pattern {pattern}"
+        if self.include is not None and _extension(name) in TRANSCRIPTS:
+            return f"it is a transcript or a text, no recording, whatever `include` says: .{_extension(name)}"
         if self.include is not None:
             return None if _matching(self.include, path) else "it matches no include pattern"
         extension = _extension(name)

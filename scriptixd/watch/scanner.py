@@ -155,7 +155,10 @@ class Scanner:
         settling = {directory for directory, at in self._due.items() if at <= now.boot}
         if rung or settling:
             walk = self._walk(disk)
+            next_full = self._next_full
+            self._next_full = 0.0  # what has rung is taken already: whatever interrupts this look, all is looked at
             walk.some(rung.directories | settling, rung.trees)
+            self._next_full = next_full
             self._problems = {place: why for place, why in self._problems.items() if place not in walk.seen}
             self._finish(walk, disk, now, full=False)
 

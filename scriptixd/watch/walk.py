@@ -6,8 +6,9 @@ disk is still the one that the run began with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing, Stopped
 from scriptixd.jobs.clock import Now
@@ -16,6 +17,8 @@ from scriptixd.roots.paths import parent
 from scriptixd.roots.root import Identity, Root
 from scriptixd.watch.book import Book
 from scriptixd.watch.comparison import Findings, Judge, Moment
+
+AT_ONCE: Final = 200  # sightings in one transaction, which takes a tenth of a second
 
 
 class Tree:
@@ -123,8 +126,7 @@ class Walk:
         vanished = self.tree.children(directory) - set(findings.directories) - findings.unknown
         if findings.loses or vanished:
             self._same_disk()
-        if findings.sightings:
-            self.book.record(self.folder, directory, findings.sightings, now.wall)
+        self._record(directory, findings.sightings, now)
         for top in sorted(vanished):
             self._lose(top, now)
         self._remember(directory, findings)
@@ -135,8 +137,15 @@ class Walk:
         for directory in self.tree.cut(top):
             known = self.book.in_directory(self.folder, directory)
             gone = [Sighting(name, None) for name, source in known.items() if source.present]
-            if gone:
-                self.book.record(self.folder, directory, gone, now.wall)
+            self._record(directory, gone, now)
+
+    def _record(self, directory: str, sightings: Sequence[Sighting], now: Now) -> None:
+        """A few at a time: fifty thousand files in one directory must not keep everybody else from the state file."""
+        for start in range(0, len(sightings), AT_ONCE):
+            self.beat()
+            if start and self.stop():
+                raise Stopped
+            self.book.record(self.folder, directory, sightings[start : start + AT_ONCE], now.wall)
 
     def _remember(self, directory: str, findings: Findings) -> None:
         self.tree.add(directory)

@@ -34,6 +34,8 @@ _PASSING: Final[Mapping[str, str]] = {
     "SQLITE_READONLY": "the service's user must be able to write it and its directory",
     "SQLITE_NOMEM": "the machine is short of memory",
 }
+_IN_USE = b"in use\n"  # what the lock holds once the tables were made: an empty state file was emptied then
+_ANEW = "put a backup in its place; without one every file counts as new, and is paid for again"
 _ASK_AS_SERVICE = "ask as the service's user, or as root"
 
 
@@ -45,6 +47,7 @@ class Database:
         self._connection = connection
         self._lock = lock
         self._turn = threading.RLock()
+        self._file = _file_at(path)
         self.on_commit: Callable[[], None] = lambda: None  # there may be work for somebody
 
     @contextmanager
@@ -70,6 +73,16 @@ class Database:
         with self._turn, translated(self.path):
             yield self._connection
 
+    def check(self) -> None:
+        """Raise StateError if the file under the path is not the one that was opened: what is written is lost then."""
+        there, opened = _file_at(self.path), self._file
+        same = there is not None and opened is not None and there[:2] == opened[:2] and there[2] >= opened[2]
+        self._file = there
+        if not same or (self._lock is not None and not _is_lock(self._lock, self.path)):
+            raise StateError(
+                f"the state file {self.path} was removed, replaced or emptied under the running daemon", _ANEW
+            )
+
     def close(self) -> None:
         """Check the write-ahead log in, close, and let the next daemon in."""
         with self._turn:
@@ -89,8 +102,10 @@ def open_state(path: Path) -> Database:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         lock = _take_lock(path)
         try:
+            _refuse_emptied(path, lock)
             with translated(path):
                 connection = _connect(path)
+            os.pwrite(lock, _IN_USE, 0)
         except BaseException:
             os.close(lock)
             raise
@@ -108,7 +123,7 @@ def open_for_reading(path: Path) -> Database:
         if not path.exists():
             raise StateError(f"there is no state file {path} yet", "start the daemon, or name another with -c")
         # Without a log beside it nobody is writing, and only immutable=1 keeps SQLite from making files of its own.
-        how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+        how = "mode=ro" if _log_of(path).exists() else "mode=ro&immutable=1"
         with translated(path):
             connection = _connect_for_reading(path, how)
     except OSError as error:
@@ -242,6 +257,10 @@ def _statements(script: str) -> Iterator[str]:
             buffer = ""
 
 
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
 def _lock_path(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
 
@@ -257,6 +276,28 @@ def _take_lock(path: Path) -> int:
             "stop it first (systemctl stop scriptixd), or use another 'state'",
         ) from error
     return descriptor
+
+
+def _refuse_emptied(path: Path, lock: int) -> None:
+    """An empty file is where a first start was cut off, or all that is left of a state."""
+    emptied = path.exists() and path.stat().st_size == 0 and not _log_of(path).exists()
+    if emptied and os.fstat(lock).st_size > 0:
+        raise StateError(f"the state file {path} is empty, and was not", _ANEW + " once the empty one is removed")
+
+
+def _file_at(path: Path) -> tuple[int, int, bool] | None:
+    """Which file a path leads to, and whether anything is in it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size > 0
+
+
+def _is_lock(descriptor: int, path: Path) -> bool:
+    """Whether the lock that is held is the one that another daemon would try."""
+    ours, there = os.fstat(descriptor), _file_at(_lock_path(path))
+    return there is not None and there[:2] == (ours.st_dev, ours.st_ino)
 
 
 def _refuse_network_share(path: Path) -> None:
@@ -279,7 +320,7 @@ def translated(path: Path) -> Iterator[None]:
         if kind in _UNUSABLE:
             raise StateError(
                 f"the state file {path} is damaged: {error}",
-                "put a backup in its place, or move it away: files with their JSON beside them are not sent again",
+                _ANEW,
             ) from error
         if kind in _PASSING:
             raise StateTrouble(f"the state file {path} cannot be written: {error}", _PASSING[kind]) from error

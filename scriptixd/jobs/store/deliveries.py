@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted, advance_delivery
-from scriptixd.jobs.job import Delivery, Sidecar
+from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import DELIVERY_COLUMNS, delivery_from, told
@@ -24,7 +24,7 @@ class Deliveries:
 
     def due(self, at: float, folders: Collection[str], excluded: Collection[int]) -> Delivery | None:
         """A pending delivery whose result is stored and whose source is there, in one of these folders."""
-        # CROSS keeps the order of the tables: the pending ones are few, the finished ones a million.
+        # CROSS keeps the order of the tables: those that are due are few, the finished and the waiting ones a million.
         columns = ", ".join(f"deliveries.{column}" for column in DELIVERY_COLUMNS.split(", "))
         query = f"""SELECT {columns} FROM deliveries CROSS JOIN jobs ON jobs.id = deliveries.job_id
             CROSS JOIN sources ON sources.id = deliveries.source_id
@@ -37,9 +37,9 @@ class Deliveries:
 
     def next_due(self, at: float) -> float | None:
         """When the next postponed delivery is due, after `at`."""
-        query = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND due_at > ?"
+        query = "SELECT min(due_at) FROM deliveries WHERE state = 'pending' AND due_at > ? AND due_at < ?"
         with self._database.reading() as connection:
-            (earliest,) = connection.execute(query, (at,)).fetchone()
+            (earliest,) = connection.execute(query, (at, NO_RESULT_YET)).fetchone()
         return None if earliest is None else float(earliest)
 
     def get(self, delivery_id: int) -> Delivery | None:
@@ -64,7 +64,8 @@ class Deliveries:
                     detail = reason
                 case Delivered():
                     detail = ", ".join(os.path.basename(sidecar.path) for sidecar in self.sidecars(after.id))
-            self._jobs.remember(after.job_id, after.source_id, type(event).__name__, after.state, detail, at)
+            kind, lasting = type(event).__name__, isinstance(event, Postponed)
+            self._jobs.remember(after.job_id, after.source_id, kind, after.state, detail, at, lasting=lasting)
         return after
 
     def sidecars(self, delivery_id: int) -> Sequence[Sidecar]:

@@ -12,8 +12,18 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from scriptixd.jobs.events import Closing, Event, Rejected, ResultReady, UploadFinished, advance, detail_of
-from scriptixd.jobs.job import DeliveryState, Job, Request, State
+from scriptixd.jobs.events import (
+    Closing,
+    Event,
+    Postponed,
+    Rejected,
+    ResultReady,
+    StillRunning,
+    UploadFinished,
+    advance,
+    detail_of,
+)
+from scriptixd.jobs.job import NO_RESULT_YET, DeliveryState, Job, Request, State
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.rows import (
@@ -31,10 +41,11 @@ TWIN_FAILURES = 5  # in a row, after which nobody waits for a job any more: it m
 
 
 def _readable(job: str) -> str:
-    """Whether one of a job's sources is there as it was found."""
-    return f"""EXISTS (SELECT 1 FROM deliveries JOIN sources ON sources.id = deliveries.source_id
-        WHERE deliveries.job_id = {job}.id AND deliveries.state != 'dropped' AND sources.present = 1
-        AND sources.settled = 1 AND sources.size = {job}.size AND sources.mtime_ns = {job}.mtime_ns)"""
+    """Whether the content of one of a job's sources is there, and still its own: a copy has another mtime."""
+    return f"""EXISTS (SELECT 1 FROM deliveries AS share JOIN sources ON sources.id = share.source_id
+        WHERE share.job_id = {job}.id AND share.state != 'dropped' AND sources.present = 1 AND sources.settled = 1
+        AND NOT EXISTS (SELECT 1 FROM deliveries AS later WHERE later.source_id = share.source_id
+            AND later.id > share.id AND later.state != 'dropped'))"""
 
 
 # A found job waits for its file, and while an earlier one on its way has its content, or may have: only the size
@@ -71,7 +82,8 @@ class Jobs:
             after = replace(advance(current, event, at), version=current.version + 1)
             _put(connection, after)
             _settle_accounts(connection, after, event, at)
-            self.remember(after.id, None, type(event).__name__, after.state, detail_of(event), at)
+            lasting = isinstance(event, Postponed | StillRunning)
+            self.remember(after.id, None, type(event).__name__, after.state, detail_of(event), at, lasting=lasting)
         return after
 
     def create(self, source: Source, request: Request, held_for: str, redo: int, at: float) -> Job:
@@ -122,9 +134,7 @@ class Jobs:
             sources = self.sources(job.id)
             connection.execute("DELETE FROM deliveries WHERE job_id = ?", (job.id,))
             connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
-            for source in sources:
-                self.remember(into.id, source.id, "SameContent", into.state, f"shares job {into.id}", at)
-                self._share(into, source, at)
+            self.share(into, sources, at)
         return into
 
     def close_or_fold(self, job: Job, sha256: str, at: float) -> Job | None:
@@ -194,7 +204,9 @@ class Jobs:
         """No backoff may outlive a clock that was wrong: nothing is due later than `latest`; returns how many were."""
         with self._database.transaction() as connection:
             jobs = connection.execute("UPDATE jobs SET due_at = ? WHERE due_at > ?", (latest, latest)).rowcount
-            shares = connection.execute("UPDATE deliveries SET due_at = ? WHERE due_at > ?", (latest, latest)).rowcount
+            shares = connection.execute(
+                "UPDATE deliveries SET due_at = ? WHERE due_at > ? AND due_at < ?", (latest, latest, NO_RESULT_YET)
+            ).rowcount
         return jobs + shares
 
     def result(self, job_id: int) -> bytes | None:
@@ -203,13 +215,41 @@ class Jobs:
             row = connection.execute("SELECT body FROM results WHERE job_id = ?", (job_id,)).fetchone()
         return zlib.decompress(row[0]) if row else None
 
-    def remember(self, job_id: int, source_id: int | None, event: str, state: str, detail: str, at: float) -> None:
-        """A history row, in the transaction that is open."""
+    def remember(
+        self,
+        job_id: int,
+        source_id: int | None,
+        event: str,
+        state: str,
+        detail: str,
+        at: float,
+        *,
+        lasting: bool = False,
+    ) -> None:
+        """A history row, in the transaction that is open; what is merely `lasting` is told when it begins.
+
+        A disk that is away for a night, or a service for a weekend, must not fill the one of the state file.
+        """
         with self._database.transaction() as connection:
+            if lasting:
+                last = connection.execute(
+                    """SELECT event, state, detail FROM history WHERE job_id = ? AND source_id IS ?
+                    ORDER BY id DESC LIMIT 1""",
+                    (job_id, source_id),
+                ).fetchone()
+                if last == (event, state, told(detail)):
+                    return
             connection.execute(
                 "INSERT INTO history (at, job_id, source_id, event, state, detail) VALUES (?, ?, ?, ?, ?, ?)",
                 (at, job_id, source_id, event, state, told(detail)),
             )
+
+    def share(self, job: Job, sources: Sequence[Source], at: float) -> None:
+        """These sources have the job's content, and get its transcript."""
+        with self._database.transaction():
+            for source in sources:
+                self.remember(job.id, source.id, "SameContent", job.state, f"shares job {job.id}", at)
+                self._share(job, source, at)
 
     def _share(self, job: Job, source: Source, at: float) -> None:
         """This source's share of a job, from now on its newest.
@@ -217,6 +257,7 @@ class Jobs:
         A share that it has already stays as it is, unless it has had other content since: then that is no
         longer its own, and the sidecars of this one are due again.
         """
+        due_at = 0.0 if job.state is State.READY else NO_RESULT_YET
         with self._database.transaction() as connection:
             known = connection.execute(
                 "SELECT id, state FROM deliveries WHERE job_id = ? AND source_id = ?", (job.id, source.id)
@@ -225,8 +266,8 @@ class Jobs:
                 connection.execute(
                     """INSERT INTO deliveries
                         (job_id, source_id, state, due_at, failures, reason, hint, created_at, updated_at)
-                    VALUES (?, ?, 'pending', 0, 0, '', '', ?, ?)""",
-                    (job.id, source.id, at, at),
+                    VALUES (?, ?, 'pending', ?, 0, '', '', ?, ?)""",
+                    (job.id, source.id, due_at, at, at),
                 )
                 return
             share, state = known
@@ -237,8 +278,8 @@ class Jobs:
             ).rowcount
             if since or state == DeliveryState.DROPPED:
                 connection.execute(
-                    "UPDATE deliveries SET state = 'pending', due_at = 0, failures = 0, updated_at = ? WHERE id = ?",
-                    (at, share),
+                    "UPDATE deliveries SET state = 'pending', due_at = ?, failures = 0, updated_at = ? WHERE id = ?",
+                    (due_at, at, share),
                 )
 
 
@@ -261,6 +302,7 @@ def _settle_accounts(connection: sqlite3.Connection, job: Job, event: Event, at:
                 (job.id, zlib.compress(body), at),
             )
             connection.execute(f"UPDATE ledger SET media_seconds = ? WHERE {_LAST_PAID}", (job.media_seconds, job.id))
+            connection.execute("UPDATE deliveries SET due_at = 0 WHERE job_id = ? AND state = 'pending'", (job.id,))
         case Rejected(voids=True):
             connection.execute(f"UPDATE ledger SET failed = 1 WHERE {_LAST_PAID}", (job.id,))
         case _:

@@ -43,11 +43,12 @@ class Requests:
                 for job_id in job_ids
             ]
 
-    def open(self) -> Sequence[VerbRequest]:
-        """What was asked and not applied yet, in order."""
-        query = "SELECT id, verb, job_id, outcome FROM requests WHERE applied_at IS NULL ORDER BY id"
+    def open(self, most: int = -1) -> Sequence[VerbRequest]:
+        """What was asked and not applied yet, in order; so many at most, -1 is all."""
+        query = "SELECT id, verb, job_id, outcome FROM requests WHERE applied_at IS NULL ORDER BY id LIMIT ?"
         with self._database.reading() as connection:
-            return [VerbRequest(id_, Verb(verb), job, outcome) for id_, verb, job, outcome in connection.execute(query)]
+            rows = connection.execute(query, (most,))
+            return [VerbRequest(id_, Verb(verb), job, outcome) for id_, verb, job, outcome in rows]
 
     def applied(self, request: VerbRequest, outcome: str, at: float) -> None:
         """Commit what came of a request, in the transaction that is open."""
