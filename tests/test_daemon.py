@@ -176,6 +176,7 @@ def test_what_was_there_before_waits_for_a_yes(home: House) -> None:
     tone(folder / "new.wav", 0.5, 50)
     home.until(1, "done")
     assert home.states() == {"archive/old.wav": "held", "archive/new.wav": "done"}
+    assert home.log.read_text().count("archive: 1 file(s) wait for your yes: scriptixd approve archive") == 1
     home.say("approve", str(folder / "old.wav"))
     home.until(2, "done")
     assert home.sandbox.counts()["completed"] == 2

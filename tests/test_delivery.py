@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from scriptixd.delivery.room import NO_SPEECH, DeliveryRoom
 from scriptixd.delivery.sidecar import render
 from scriptixd.errors import NameTaken, SourceMissing
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.events import Closing, Event, ResultReady, SessionKnown, UploadFinished, UploadOpened
+from scriptixd.jobs.events import Closing, Event, Hashed, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import DeliveryState, DocumentType, Job, Labels, Request, Terms
 from scriptixd.jobs.source import Admission, Look, Sighting, Source
 from scriptixd.jobs.store import Store
@@ -353,6 +354,22 @@ def test_a_crash_around_a_write_leaves_one_whole_set(room: Room, moment: str, nt
     room.reopen()
     room.work()
     assert sorted(room.files()) == ["talk.json", "talk.mp4", "talk.srt"]
+
+
+def test_a_directory_that_was_copied_or_renamed_with_its_sidecars_gets_no_second_set(room: Room) -> None:
+    source = room.ready("tree/talk.mp4")
+    room.work()
+    shutil.copytree(room.place / "tree", room.place / "tree2")
+    copy = room.settle("tree2/talk.mp4", b"sound")
+    found = room.store.jobs.newest_of(copy.id)
+    assert found is not None
+    hashed = room.apply(found, Hashed(hashlib.sha256(b"sound").hexdigest()))
+    assert room.store.jobs.fold(hashed, room.clock) is not None
+    room.work()
+    assert sorted(room.files()) == sorted(
+        f"{tree}/talk.{ending}" for tree in ("tree", "tree2") for ending in ("json", "mp4", "srt")
+    )
+    assert room.state(source) is room.state(copy) is DeliveryState.DELIVERED
 
 
 def test_a_crash_before_our_own_file_is_replaced_replaces_it_afterwards(room: Room) -> None:

@@ -39,7 +39,7 @@ from scriptixd.jobs.events import (
     advance_delivery,
     furthest,
 )
-from scriptixd.jobs.job import ACTIVE, PAID, Delivery, DeliveryState, DocumentType, Job, Request, State
+from scriptixd.jobs.job import ACTIVE, Delivery, DeliveryState, DocumentType, Job, Request, State
 from scriptixd.roots.root import Stat
 
 STAT = Stat(100, 1, 1)
@@ -73,6 +73,9 @@ DELIVERY_EVENTS: dict[type[DeliveryEvent], DeliveryEvent] = {
     Unwanted: Unwanted("other content"),
     Postponed: Postponed(60.0, "full", "make room"),
 }
+
+# Money may have been spent for these.
+PAID = (State.CLOSING, State.UPLOADED, State.TRANSCRIBING, State.READY)
 
 
 def job(state: State, **facts: object) -> Job:

@@ -146,7 +146,7 @@ class DeliveryRoom:
         if intended is not None and _digest(order.root, intended.path) == intended.sha256:
             self._store.deliveries.written(intended, now.wall)  # the end of it was not recorded
             return
-        for place in self._places(order, output):
+        for place in self._places(order, output, digest):
             sidecar = self._store.deliveries.intend(
                 order.delivery, order.source.folder, place.path, output, digest, place.replaces
             )
@@ -162,11 +162,14 @@ class DeliveryRoom:
             f"move one of the files away; the transcript is kept until then ({shown(order.source.name)}.*{output})",
         )
 
-    def _places(self, order: Order, output: str) -> Iterator[Place]:
-        """The names that are free, or ours to replace, the best one first; after paying there is a third one."""
+    def _places(self, order: Order, output: str, digest: str) -> Iterator[Place]:
+        """The names that are free, or ours to replace, the best one first; after paying there is a third one.
+
+        A file that holds the very bytes is one of ours that came along with its renamed or copied directory.
+        """
         names = self._names_in(order.root, order.source)
         for path in (*candidates(order.source.path, output), last_resort(order.source.path, output)):
-            place = self._usable(order.root, order.source, path, names)
+            place = self._usable(order.root, order.source, path, names, came_along=digest)
             if place is not None:
                 yield place
 
@@ -177,7 +180,9 @@ class DeliveryRoom:
                 return place
         return None
 
-    def _usable(self, root: Root, source: Source, path: str, names: Collection[str]) -> Place | None:
+    def _usable(
+        self, root: Root, source: Source, path: str, names: Collection[str], came_along: str | None = None
+    ) -> Place | None:
         """A name is ours if nobody has it, or if it is this source's own sidecar as we wrote it."""
         ours = self._store.deliveries.sidecar_at(source.folder, path)
         delivery = self._store.deliveries.get(ours.delivery_id) if ours else None
@@ -185,11 +190,14 @@ class DeliveryRoom:
         lies_there = path.rpartition("/")[2] in names
         if not lies_there:
             return Place(path, None) if ours is None or of_this_source else None
-        if ours is None or not of_this_source:
+        if ours is None:
+            known = {came_along}
+        elif of_this_source:  # a crash between the intent and the write leaves the file that was to be replaced
+            known = {ours.sha256, ours.replaces}
+        else:
             return None
-        # A crash between the intent and the write leaves the file that was to be replaced.
         digest = _digest(root, path)
-        return Place(path, digest) if digest in {ours.sha256, ours.replaces} else None
+        return Place(path, digest) if digest is not None and digest in known else None
 
     def _names_in(self, root: Root, source: Source) -> Collection[str]:
         """What lies in the source's directory; a directory without the source may be the bare one under a mount."""

@@ -171,9 +171,8 @@ class Pipeline:
                     content.check()
                     return Hashed(whole)
             if job.sha256 is not None and (shared := self._store.jobs.fold(job, now.wall)):
-                LOG.info(
-                    "%s: its content is known already: shares job %d, nothing is sent", shown(source.path), shared.id
-                )
+                place = shown(f"{source.folder}/{source.path}")
+                LOG.info("%s: its content is known already: shares job %d, nothing is sent", place, shared.id)
                 return shared
             with self._open(source, job) as content:
                 seconds = media_seconds(content.reader, source.name, job.stat.size)

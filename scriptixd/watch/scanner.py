@@ -227,6 +227,7 @@ class Scanner:
         """What the next run and the status need to know of this one."""
         now = self._clock()
         self._problems |= walk.problems
+        self._tell(walk)
         unsettled = self._plan_looks(disk.judge.window, began, now)
         rest = min(max(REST, REST_SHARE * (now.boot - began.boot)), REST_MOST)
         self._not_before = now.boot + rest
@@ -242,6 +243,15 @@ class Scanner:
             unsettled=unsettled,
             problems=tuple(self._problems.values()),
         )
+
+    def _tell(self, walk: Walk) -> None:
+        """What needs a person's hand, once, when it begins."""
+        name = shown(self._watched.name)
+        if walk.held:
+            log.warning("%s: %d file(s) wait for your yes: scriptixd approve %s", name, walk.held, name)
+        for problem in walk.problems.values():
+            if problem not in self._report.problems:
+                log.warning("%s: %s", name, problem)
 
     def _plan_looks(self, window: float, began: Now, now: Now) -> int:
         """When to look again at what may settle; returns how many files that are."""

@@ -74,6 +74,7 @@ class Walk:
     seen: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
     files: int = 0
+    held: int = 0  # that have settled and wait for a person's yes
 
     def everything(self, first_contact: bool) -> None:
         self._whole("", first_contact)
@@ -145,7 +146,9 @@ class Walk:
             self.beat()
             if start and self.stop():
                 raise Stopped
-            self.book.record(self.folder, directory, sightings[start : start + AT_ONCE], now.wall)
+            part = sightings[start : start + AT_ONCE]
+            self.book.record(self.folder, directory, part, now.wall)
+            self.held += sum(bool(one.admission and one.admission.held_for) for one in part)
 
     def _remember(self, directory: str, findings: Findings) -> None:
         self.tree.add(directory)

@@ -65,8 +65,8 @@ _STATE = f"""CASE
     WHEN jobs.id IS NULL AND sources.present = 0 THEN '{MISSING}'
     WHEN jobs.id IS NULL THEN '{IGNORED}'
     WHEN jobs.state != '{State.READY}' THEN jobs.state
-    WHEN deliveries.state = '{DeliveryState.DELIVERED}' THEN '{DONE}'
     WHEN sources.present = 0 THEN '{MISSING}'
+    WHEN deliveries.state = '{DeliveryState.DELIVERED}' THEN '{DONE}'
     ELSE '{DELIVERING}' END"""
 
 _NEWEST = "(SELECT max(id) FROM deliveries AS share WHERE share.source_id = sources.id AND share.state != 'dropped')"
