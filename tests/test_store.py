@@ -19,6 +19,7 @@ import pytest
 from fakes import DUTCH, ENGLISH, START, World, sha256
 
 from scriptixd.errors import StateError, StateHeld, StateTrouble
+from scriptixd.jobs.clock import local_day
 from scriptixd.jobs.events import (
     Approved,
     Closing,
@@ -399,8 +400,8 @@ def test_the_ledger_has_one_row_a_payment_with_the_length_that_the_service_told(
     assert ledger(world) == [(job.id, "council", 12.0, 0)]
     applied(world.store, job, SessionKnown("s", AT), ResultReady(b"{}", 13.5))
     assert ledger(world) == [(job.id, "council", 13.5, 0)]
-    assert world.store.views.paid(AT) == (1, 13.5)
-    assert world.store.views.paid(AT + 1) == (0, 0.0)
+    assert world.store.views.paid(local_day(AT)) == (1, 13.5)
+    assert world.store.views.paid(local_day(AT + 86_400)) == (0, 0.0)
 
 
 def test_a_payment_that_failed_is_marked_and_a_second_one_has_a_row_of_its_own(world: World) -> None:

@@ -13,7 +13,7 @@ from scriptixd.cli.finding import absolute
 from scriptixd.cli.installation import live_figures, reading, settings_in
 from scriptixd.cli.output import Colour, bar, duration, iso, moment, say, say_json, say_marked, size
 from scriptixd.config.settings import Settings
-from scriptixd.jobs.clock import read_clock
+from scriptixd.jobs.clock import local_day, read_clock
 from scriptixd.jobs.job import State
 from scriptixd.jobs.store.database import is_held
 from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, STATES, SourceView, Views
@@ -56,6 +56,7 @@ class Standing:
     counts: Mapping[tuple[str, str], int]
     uploads: tuple[Upload, ...]
     problems: tuple[SourceView, ...]  # the latest first
+    paid: tuple[int, float]  # today: uploads, and their known media seconds
 
 
 def status(config: str, *, as_json: bool) -> None:
@@ -71,10 +72,11 @@ def _look(settings: Settings) -> Standing:
     held = is_held(settings.state)
     live = live_figures(settings) if held else None
     if not settings.state.exists():
-        return Standing(settings, held, live, {}, (), ())
+        return Standing(settings, held, live, {}, (), (), (0, 0.0))
     with reading(settings) as store:
         uploads = _uploads(settings, store.views, live) if live else ()
-        return Standing(settings, held, live, store.views.counts(), uploads, _problems(store.views))
+        paid = store.views.paid(local_day(read_clock().wall))
+        return Standing(settings, held, live, store.views.counts(), uploads, _problems(store.views), paid)
 
 
 def _uploads(settings: Settings, views: Views, live: Live) -> tuple[Upload, ...]:
@@ -116,8 +118,10 @@ def _tell(standing: Standing, now: float) -> None:
         say(f"uploading {upload.path}")
         say(f"  {_progress(upload)}")
     _tell_problems(settings, standing.problems, now)
+    count, seconds = standing.paid
+    say()
+    say(f"{count} upload(s) paid today, {duration(seconds)} of media")
     if live:
-        say()
         say(f"{live.requests_last_minute} of {live.requests_per_minute} requests used in the last minute")
 
 
@@ -200,6 +204,7 @@ def _record(standing: Standing) -> dict[str, object]:
             }
             for view in standing.problems
         ],
+        "paid_today": {"uploads": standing.paid[0], "media_seconds": standing.paid[1]},
         "requests": {
             "last_minute": live.requests_last_minute if live else None,
             "per_minute": settings.api.requests_per_minute,

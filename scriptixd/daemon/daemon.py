@@ -253,7 +253,7 @@ def _folder(view: ScanReport) -> LiveFolder:
         name=view.name,
         mode=view.choice.mode if view.choice else "",
         why=view.choice.why if view.choice else "",
-        offline=view.offline.reason if view.offline else "",
+        offline=f"{view.offline.reason} ({view.offline.hint})" if view.offline else "",
         last_scan=view.last_full_scan,
         problems=view.problems,
     )

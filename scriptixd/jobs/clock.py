@@ -24,6 +24,11 @@ def read_clock() -> Now:
     return Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
+def local_day(wall: float) -> str:
+    """The calendar day of a Unix time where this machine is, as ISO 8601: what limits and bills count by."""
+    return time.strftime("%Y-%m-%d", time.localtime(wall))
+
+
 @cache
 def boot_id() -> str:
     """The kernel's name for this boot: CLOCK_BOOTTIME values compare only within one (random(4))."""

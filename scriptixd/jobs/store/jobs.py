@@ -7,14 +7,15 @@ result and its line in the ledger. Who holds an older version of a job changes n
 from __future__ import annotations
 
 import sqlite3
-import time
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from scriptixd.jobs.clock import local_day
 from scriptixd.jobs.events import (
     Closing,
     Event,
+    Held,
     Postponed,
     Rejected,
     ResultReady,
@@ -87,16 +88,14 @@ class Jobs:
         return after
 
     def create(self, source: Source, request: Request, held_for: str, redo: int, at: float) -> Job:
-        """A new job for a source's content, and this source's share of it."""
+        """A new job for a source's content, and this source's share of it; held, if a yes is needed for it."""
         fresh = Job(
             id=0,  # the database gives it
-            state=State.HELD if held_for else State.FOUND,
+            state=State.FOUND,
             folder=source.folder,
             request=request,
             stat=source.stat,
             redo=redo,
-            reason=held_for,
-            held_for=held_for,
             created_at=at,
             updated_at=at,
         )
@@ -105,9 +104,10 @@ class Jobs:
                 f"INSERT INTO jobs ({JOB_FACTS}) VALUES ({JOB_MARKS})", job_values(fresh)
             ).lastrowid
             job = replace(fresh, id=given or 0)
-            self.remember(job.id, source.id, "Settled", job.state, held_for, at)
+            self.remember(job.id, source.id, "Settled", job.state, "", at)
             self._share(job, source, at)
-        return job
+            held = self.apply(job, Held(held_for), at) if held_for else None
+        return held or job
 
     def follow(self, job: Job, request: Request, at: float) -> Job | None:
         """A job that was not sent yet asks what today's configuration says."""
@@ -291,7 +291,7 @@ def _settle_accounts(connection: sqlite3.Connection, job: Job, event: Event, at:
     """What an event means beside the job's own row: the result, and the ledger of what was paid."""
     match event:
         case UploadFinished():
-            day = time.strftime("%Y-%m-%d", time.localtime(at))
+            day = local_day(at)
             connection.execute(
                 "INSERT INTO ledger (job_id, day, folder, media_seconds, failed, paid_at) VALUES (?, ?, ?, ?, 0, ?)",
                 (job.id, day, job.folder, job.media_seconds, at),

@@ -144,11 +144,11 @@ class Views:
         with self._database.reading() as connection:
             return [Chapter(*row) for row in connection.execute(query, (view.source_id, view.source_id))]
 
-    def paid(self, since: float) -> tuple[int, float]:
-        """Uploads that were completed since then: how many, and their known media seconds."""
-        query = "SELECT count(*), coalesce(sum(media_seconds), 0) FROM ledger WHERE paid_at >= ?"
+    def paid(self, day: str) -> tuple[int, float]:
+        """What was paid on a local calendar day: how many uploads, and their known media seconds."""
+        query = "SELECT count(*), coalesce(sum(media_seconds), 0) FROM ledger WHERE day = ?"
         with self._database.reading() as connection:
-            count, seconds = connection.execute(query, (since,)).fetchone()
+            count, seconds = connection.execute(query, (day,)).fetchone()
         return int(count), float(seconds)
 
     def _views(self, where: str, values: Mapping[str, object]) -> Sequence[SourceView]:
