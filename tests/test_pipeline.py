@@ -339,6 +339,20 @@ def test_progress_after_failures_is_committed_and_other_progress_is_not(world: W
     assert fresh(world, job).failures == 0
 
 
+def test_what_was_found_to_be_the_content_is_what_is_sent_or_nothing_is_paid(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    path = world.path("a.wav")
+    before = path.stat()
+    path.write_bytes(LONG[:-1] + b"!")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    step = world.step(job)
+    assert isinstance(step.event, SourceChanged)
+    assert world.service.completed == 0
+    world.step_until(job, State.READY)
+    assert list(world.service.paid) == [(sha256(LONG[:-1] + b"!"), DUTCH.key)]
+    assert fresh(world, job).sha256 == sha256(LONG[:-1] + b"!")
+
+
 def test_a_restart_in_the_middle_goes_on_at_the_servers_offset(world: World) -> None:
     job = world.drop("a.wav", LONG)
     world.step_until(job, State.UPLOADING)

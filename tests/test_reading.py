@@ -142,3 +142,18 @@ def test_after_its_last_byte_a_chunk_is_empty(file: Path, reader: Reader) -> Non
     chunk = Chunk(content(reader, file), NOTHING, 10, lambda _offset: None)
     assert chunk.read(-1) == DATA[:10]
     assert chunk.read(-1) == chunk.read(5) == b""
+
+
+def test_an_edit_that_keeps_size_and_mtime_is_noticed_before_the_last_bytes_are_given_away(
+    file: Path, reader: Reader
+) -> None:
+    before = file.stat()
+    prefix = content(reader, file).extend(NOTHING, len(DATA) - 100)
+    chunk = Chunk(content(reader, file), prefix, 100, lambda _offset: None, whole=sha256(DATA))
+    with file.open("r+b") as edited:
+        edited.seek(-1, os.SEEK_END)
+        edited.write(b"!")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert len(chunk.read(99)) == 99
+    with pytest.raises(Changed):
+        chunk.read(99)

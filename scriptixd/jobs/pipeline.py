@@ -292,7 +292,8 @@ class Pipeline:
 
     def _send(self, job: Job, content: Content, read: Prefix, count: int) -> None:
         """One PATCH; afterwards the server's offset and the digest up to it are known, or nothing is."""
-        chunk = Chunk(content, read, count, lambda offset: self._gauge.sent(job, offset))
+        whole = job.sha256 if read.length + count == job.stat.size else None
+        chunk = Chunk(content, read, count, lambda offset: self._gauge.sent(job, offset), whole)
         self._read.pop(job.id, None)
         offset = self._uploads.send(_known(job.file_id), read.length, chunk)
         if offset <= read.length:

@@ -57,7 +57,11 @@ class Content:
     def check(self) -> None:
         """Raise Changed if the file is not what it was."""
         if not self.reader.stat().same_content(self._stat):
-            raise Changed(f"{self._path} has changed since it was found complete", "it is sent once it stays the same")
+            raise self.changed()
+
+    def changed(self) -> Changed:
+        """The sentence for a file that is not what it was."""
+        return Changed(f"{self._path} has changed since it was found complete", "it is sent once it stays the same")
 
     def piece(self, offset: int, count: int) -> bytes:
         """Bytes of the file, as many as asked for."""
@@ -81,15 +85,21 @@ class Content:
 
 
 class Chunk:
-    """The body of one PATCH: `count` bytes from where the prefix ends; afterwards `prefix` covers them too."""
+    """The body of one PATCH: `count` bytes from where the prefix ends; afterwards `prefix` covers them too.
 
-    def __init__(self, content: Content, prefix: Prefix, count: int, sent: Callable[[int], None]) -> None:
+    `whole` is given with the last chunk: the SHA-256 that the whole content was found to have.
+    """
+
+    def __init__(
+        self, content: Content, prefix: Prefix, count: int, sent: Callable[[int], None], whole: str | None = None
+    ) -> None:
         self._content = content
         self._digest = prefix.digest.copy()
         self._offset = prefix.length
         self._end = prefix.length + count
         self._count = count
         self._sent = sent
+        self._whole = whole
 
     def __len__(self) -> int:
         return self._count
@@ -102,7 +112,10 @@ class Chunk:
         self._digest.update(data)
         self._offset += len(data)
         if self._offset == self._end:
-            self._content.check()  # before the server gets the last bytes of this chunk
+            # Before the server gets the last bytes of this chunk.
+            self._content.check()
+            if self._whole is not None and self._digest.hexdigest() != self._whole:
+                raise self._content.changed()
         self._sent(self._offset)
         return data
 
