@@ -207,7 +207,7 @@ def test_an_entry_that_cannot_be_asked_does_not_spoil_the_listing(make: Callable
     place = outside / "listable"
     place.mkdir()
     (place / "a.wav").write_bytes(b"sound")
-    place.chmod(0o744)  # names may be read, files may not be asked
+    place.chmod(0o644)  # names may be read, files may not be asked
     root = make(outside)
     with nobody():
         try:
