@@ -20,9 +20,10 @@ from scriptixd.config.findings import blocks, model_at
 from scriptixd.config.load import load
 from scriptixd.config.model import Block, ConfigurationFile
 from scriptixd.config.paths import lead, shares
-from scriptixd.config.settings import Auth, Existing, Polling, Secret, Settings, WatchMode
+from scriptixd.config.settings import Auth, Polling, Secret, Settings, WatchMode
 from scriptixd.errors import ConfigurationError
 from scriptixd.jobs.job import DocumentType, Request, Webhook
+from scriptixd.jobs.source import Existing
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 KEY = "s3cr3t-k3y"

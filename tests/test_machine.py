@@ -18,7 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from scriptixd.errors import Away, QuotaTrouble, Trouble
 from scriptixd.jobs.job import State
-from scriptixd.watch.comparison import Existing, Judge, Moment
+from scriptixd.jobs.source import Existing
+from scriptixd.watch.comparison import Judge, Moment
 from scriptixd.watch.filters import Filter
 
 WINDOW: Final = 10.0  # s in which a file may not change

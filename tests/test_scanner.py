@@ -15,10 +15,10 @@ from memory_book import MemoryBook, StoredBook
 from scriptixd.errors import AdministratorHeals, FileTrouble, ShareTrouble, StateTrouble
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.job import DocumentType, Request
-from scriptixd.jobs.source import Admission
+from scriptixd.jobs.source import Admission, Existing
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.root import Entry, Identity, Kind
-from scriptixd.watch.comparison import HELD_FOR_EXISTING, Existing
+from scriptixd.watch.comparison import HELD_FOR_EXISTING
 from scriptixd.watch.doorbell import TWICE, Bell, Doorbell, Rung
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window

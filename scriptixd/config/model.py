@@ -12,9 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, mod
 
 from scriptixd.captions.result import Units
 from scriptixd.config import values
-from scriptixd.config.settings import Auth, Existing, FilenamePolicy, Polling, Secret, WatchMode, WebhookMethod
+from scriptixd.config.settings import Auth, FilenamePolicy, Polling, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import Flag, HeaderName, HeaderValue, MetadataName, Output, PathText, Pattern, Text
 from scriptixd.jobs.job import DocumentType
+from scriptixd.jobs.source import Existing
 
 SMALLEST_CHUNK = 2**10  # bytes: below it the headers outweigh what is sent
 SHORTEST_TIMEOUT = 0.1  # s: no network answers reliably faster

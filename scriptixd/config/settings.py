@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scriptixd.captions.result import Units
 from scriptixd.jobs.job import Labels, Request, Terms
+from scriptixd.jobs.source import Existing
 
 
 class Secret:
@@ -57,14 +58,6 @@ class WatchMode(StrEnum):
     AUTO = "auto"
     EVENTS = "events"
     POLL = "poll"
-
-
-class Existing(StrEnum):
-    """What happens to the files that were there when a folder was first seen."""
-
-    HOLD = "hold"
-    PROCESS = "process"
-    IGNORE = "ignore"
 
 
 class FilenamePolicy(StrEnum):

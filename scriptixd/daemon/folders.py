@@ -9,7 +9,6 @@ from scriptixd.jobs.job import Request, Terms
 from scriptixd.jobs.source import Source
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.root import Root
-from scriptixd.watch.comparison import Existing
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.mode import Mode
 from scriptixd.watch.scanner import Watched
@@ -46,7 +45,7 @@ def watched(folder: Folder) -> Watched:
     return Watched(
         name=folder.name,
         filter=filter_of(folder),
-        existing=Existing(folder.existing.value),
+        existing=folder.existing,
         watch=None if folder.watch.value == "auto" else Mode(folder.watch.value),
         settle_window=folder.settle,
         scan_interval=folder.scan_interval,

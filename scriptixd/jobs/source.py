@@ -6,9 +6,18 @@ Pure records; the scanner decides, the store writes down.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from scriptixd.jobs.job import Request
 from scriptixd.roots.root import Stat
+
+
+class Existing(StrEnum):
+    """What becomes of files that the first contact with a folder finds."""
+
+    HOLD = "hold"
+    PROCESS = "process"
+    IGNORE = "ignore"
 
 
 @dataclass(frozen=True, slots=True)

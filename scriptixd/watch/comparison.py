@@ -7,25 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import Request
-from scriptixd.jobs.source import Admission, Sighting, Source
+from scriptixd.jobs.source import Admission, Existing, Sighting, Source
 from scriptixd.roots.paths import joined
 from scriptixd.roots.root import Entry, Kind, Stat
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.settle import look
 
 HELD_FOR_EXISTING = "was there before this folder was first watched"
-
-
-class Existing(StrEnum):
-    """What becomes of files that the first contact with a folder finds."""
-
-    HOLD = "hold"
-    PROCESS = "process"
-    IGNORE = "ignore"
 
 
 @dataclass(frozen=True, slots=True)

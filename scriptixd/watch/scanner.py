@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from scriptixd.errors import AdministratorHeals, ShareTrouble, Stopped
 from scriptixd.jobs.clock import Now, boot_id, read_clock
 from scriptixd.jobs.job import Request
+from scriptixd.jobs.source import Existing
 from scriptixd.roots.paths import shown
 from scriptixd.roots.root import Identity, Kind, Root
 from scriptixd.watch.book import Book
-from scriptixd.watch.comparison import Existing, Judge
+from scriptixd.watch.comparison import Judge
 from scriptixd.watch.doorbell import Bell, Rung
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window
