@@ -28,6 +28,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def with_hint(what: str, hint: str) -> str:
+    """A sentence as people read it: what happened and, where there is something to do, what."""
+    return f"{what} ({hint})" if hint else what
+
+
 class Trouble(Exception):
     """A failure with an owner.
 
@@ -42,7 +47,7 @@ class Trouble(Exception):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        return f"{self.what} ({self.hint})" if self.hint else self.what
+        return with_hint(self.what, self.hint)
 
 
 class TimeHeals(Trouble):

@@ -195,6 +195,26 @@ def test_names_that_are_all_taken_stop_a_job_before_it_is_paid(room: Room) -> No
         room.room.probe(source, ("json", "srt"))
 
 
+def test_the_probe_reads_nothing_of_somebody_elses_file(room: Room) -> None:
+    (room.place / "talk.srt").write_text("mine")
+    source = room.settle("talk.mp4", b"sound")
+    whole, opened = room.folders.disk, []
+
+    class Watched:
+        """The disk, and what is opened on it."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(whole, name)
+
+        def open(self, path: str) -> object:
+            opened.append(path)
+            return whole.open(path)
+
+    room.folders.disk = Watched()  # type: ignore[assignment]
+    room.room.probe(source, ("json", "srt"))
+    assert opened == []
+
+
 def test_names_that_are_taken_after_paying_leave_a_third_one(room: Room) -> None:
     source = room.ready("talk.mp4")
     for path in candidates("talk.mp4", "srt"):

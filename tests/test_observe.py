@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from scriptixd.daemon.daemon import _folder
 from scriptixd.observe import log
 from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveUpload, live_path, read_live, write_live
 from scriptixd.observe.systemd import Systemd
+from scriptixd.watch.scanner import Offline, ScanReport
 
 LIVE = Live(
     pid=42,
@@ -85,6 +87,11 @@ def test_a_traceback_of_ours_has_the_priority_on_every_line(quiet: None, capsys:
     lines = capsys.readouterr().err.splitlines()
     assert all(line.startswith("<3>") for line in lines)
     assert lines[-1] == "<3>ValueError: a bug"
+
+
+def test_an_offline_folder_is_told_with_its_hint_or_without_one() -> None:
+    told = [_folder(ScanReport("council", Offline("it is away", hint, 0.0))).offline for hint in ("mount it", "")]
+    assert told == ["it is away (mount it)", "it is away"]
 
 
 def test_systemd_hears_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from scriptixd.cli.finding import absolute
 from scriptixd.cli.installation import live_figures, reading, settings_in
 from scriptixd.cli.output import Colour, bar, duration, iso, moment, say, say_json, say_marked, size
 from scriptixd.config.settings import Settings
+from scriptixd.errors import with_hint
 from scriptixd.jobs.clock import local_day, read_clock
 from scriptixd.jobs.job import State
 from scriptixd.jobs.store.database import is_held
@@ -107,7 +108,7 @@ def _tell(standing: Standing, now: float) -> None:
     _tell_daemon(standing, now)
     for pause in live.pauses if live else ():
         whom = f"{pause.folder}: " if pause.folder else ""
-        say_marked("paused", Colour.RED, f"{whom}{pause.sentence}{f' ({pause.hint})' if pause.hint else ''}")
+        say_marked("paused", Colour.RED, whom + with_hint(pause.sentence, pause.hint))
     watched = {folder.name: folder for folder in live.folders} if live else {}
     for folder in settings.folders:
         say()

@@ -22,7 +22,7 @@ from types import FrameType
 from typing import IO, Final
 
 from scriptixd.cli.output import Colour, complain, say
-from scriptixd.errors import StartError, StateTrouble
+from scriptixd.errors import StartError, StateTrouble, with_hint
 from scriptixd.jobs.job import State
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_for_reading
@@ -172,7 +172,7 @@ def _perform(processes: ExitStack, place: Place) -> None:
             if view is not None and view.state != told:
                 told = view.state
                 if told not in _SENTENCES:
-                    raise _Unfinished(f"{view.reason or told}{f' ({view.hint})' if view.hint else ''}")
+                    raise _Unfinished(with_hint(view.reason or told, view.hint))
                 show(_SENTENCES[told])
 
 

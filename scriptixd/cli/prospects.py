@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from scriptixd.cli.output import duration, moment, size
 from scriptixd.config.settings import Folder
 from scriptixd.daemon.folders import filter_of
-from scriptixd.errors import ShareTrouble
+from scriptixd.errors import ShareTrouble, with_hint
 from scriptixd.jobs.job import State
 from scriptixd.jobs.store import views
 from scriptixd.jobs.store.views import SourceView
@@ -47,7 +47,7 @@ class Circumstances:
         """Why nothing is asked of Scriptix just now."""
         name = self.folder.name if self.folder else ""
         pauses = [pause for pause in self.live.pauses if pause.folder in ("", name)] if self.live else []
-        return "; ".join(f"{pause.sentence}{f' ({pause.hint})' if pause.hint else ''}" for pause in pauses)
+        return "; ".join(with_hint(pause.sentence, pause.hint) for pause in pauses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ _STEPS = {
 
 
 def _of_state(view: SourceView, around: Circumstances, now: float) -> Prospect:
-    why = f"{view.reason}{f' ({view.hint})' if view.hint else ''}" if view.reason else ""
+    why = with_hint(view.reason, view.hint) if view.reason else ""
     name = shown(shlex.quote(f"{view.folder}/{view.path}"))
     at = f", at {moment(view.due_at, now)}" if view.due_at and view.due_at > now else ""
     match view.state:

@@ -16,7 +16,7 @@ from typing import Final
 from scriptixd import __version__
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
-from scriptixd.errors import StartError, StateTrouble
+from scriptixd.errors import StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Pause
 from scriptixd.jobs.clock import Now, read_clock
@@ -253,7 +253,7 @@ def _folder(view: ScanReport) -> LiveFolder:
         name=view.name,
         mode=view.choice.mode if view.choice else "",
         why=view.choice.why if view.choice else "",
-        offline=f"{view.offline.reason} ({view.offline.hint})" if view.offline else "",
+        offline=with_hint(view.offline.reason, view.offline.hint) if view.offline else "",
         last_scan=view.last_full_scan,
         problems=view.problems,
     )

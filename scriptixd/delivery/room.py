@@ -190,9 +190,12 @@ class DeliveryRoom:
         lies_there = path.rpartition("/")[2] in names
         if not lies_there:
             return Place(path, None) if ours is None or of_this_source else None
-        if ours is None:
+        known: set[str | None]
+        if ours is None and came_along is not None:
             known = {came_along}
-        elif of_this_source:  # a crash between the intent and the write leaves the file that was to be replaced
+        elif (
+            ours is not None and of_this_source
+        ):  # a crash between the intent and the write leaves the file that was to be replaced
             known = {ours.sha256, ours.replaces}
         else:
             return None

@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import assert_never
 
+from scriptixd.errors import with_hint
 from scriptixd.jobs.job import Delivery, DeliveryState, Job, State
 from scriptixd.roots.root import Stat
 
@@ -373,7 +374,7 @@ def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
 def detail_of(event: Event | DeliveryEvent) -> str:
     """What history keeps of an event: its sentence, never a result."""
     if isinstance(event, Postponed | Rejected) and event.hint:
-        return f"{event.reason} ({event.hint})"
+        return with_hint(event.reason, event.hint)
     for name in ("reason", "status", "session_id", "file_id"):
         value = getattr(event, name, None)
         if value:

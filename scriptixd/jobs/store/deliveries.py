@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from scriptixd.errors import with_hint
 from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted, advance_delivery
 from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
 from scriptixd.jobs.store.database import Database
@@ -59,7 +60,7 @@ class Deliveries:
             )
             match event:
                 case Postponed(_, reason, hint):
-                    detail = f"{reason} ({hint})" if hint else reason
+                    detail = with_hint(reason, hint)
                 case Unwanted(reason):
                     detail = reason
                 case Delivered():
