@@ -193,9 +193,8 @@ class DeliveryRoom:
         known: set[str | None]
         if ours is None and came_along is not None:
             known = {came_along}
-        elif (
-            ours is not None and of_this_source
-        ):  # a crash between the intent and the write leaves the file that was to be replaced
+        elif ours is not None and of_this_source:
+            # A crash between the intent and the write leaves the file that was to be replaced.
             known = {ours.sha256, ours.replaces}
         else:
             return None
