@@ -7,6 +7,7 @@ listed here is our own bug. The sentence says what happened and to which file, t
     ├── TimeHeals             waiting helps, nobody needs to come
     │   ├── Away              the service or the network between: timeouts, 408, 423, 429, 5xx
     │   ├── ShareTrouble      a folder's disk is not there: unmounted, ESTALE, EIO
+    │   │   └── Hung                 it does not answer at all
     │   └── StateTrouble      the state file cannot be written just now: disk full, I/O error
     ├── AdministratorHeals    the installation has to change
     │   ├── AccountTrouble    the key or the address is refused: 401, 403, a wrong api.url
@@ -60,6 +61,10 @@ class Away(TimeHeals):
 
 class ShareTrouble(TimeHeals):
     """A folder's disk is not there: nothing is inferred from what cannot be read."""
+
+
+class Hung(ShareTrouble):
+    """A folder's disk does not answer within its deadline: nobody waits for it any longer."""
 
 
 class StateTrouble(TimeHeals):

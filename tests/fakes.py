@@ -22,13 +22,14 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Event
 from scriptixd.jobs.job import ACTIVE, DocumentType, Job, Labels, Request, State, Terms
 from scriptixd.jobs.pipeline import Pipeline, Step
-from scriptixd.jobs.ports import Answer, Body, Finished, Refused, Running, Unclear
+from scriptixd.jobs.ports import Answer, Body, Complete, Finished, Opinion, Refused, Running, Unclear
 from scriptixd.jobs.source import Admission, Look, Sighting, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.worker import IDLE, Claims, Lane, Worker
 from scriptixd.roots.local import LocalRoot
-from scriptixd.roots.root import Kind, Root, Stat
+from scriptixd.roots.paths import joined
+from scriptixd.roots.root import Kind, Reader, Root, Stat
 
 BOOT = "6d1f2a5c-0000-4000-8000-000000000001"
 START = Now(wall=1_700_000_000.0, boot=1_000.0)
@@ -223,19 +224,31 @@ class Service:
 
 
 class Folders:
-    """Configured folders: a local root each, and one request for everything below it."""
+    """Configured folders: a local root each, and one request for everything below it, but for what `rules` say."""
 
     def __init__(self, requests: dict[str, Request], base: Path) -> None:
         self.requests = requests
+        self.rules: dict[tuple[str, str], Request] = {}  # by folder and path
         self.max_size = 10**9
+        self.changed_holds = False
+        self.hours_unasked: float | None = None
+        self.closed: set[str] = set()  # whose disk may not be read now
         self.roots: dict[str, Root] = {name: LocalRoot(base / name) for name in requests}
+
+    def names(self) -> Sequence[str]:
+        return [name for name in self.requests if name not in self.closed]
 
     def root(self, folder: str) -> Root | None:
         return self.roots.get(folder)
 
+    def request(self, folder: str, path: str) -> Request:
+        return self.rules.get((folder, path), self.requests[folder])
+
     def terms(self, folder: str, path: str) -> Terms:
         labels = Labels(filename=path.rpartition("/")[2])
-        return Terms(self.requests[folder], labels, ("json", "srt"), self.max_size)
+        return Terms(
+            self.request(folder, path), labels, ("json", "srt"), self.max_size, self.changed_holds, self.hours_unasked
+        )
 
 
 class Desk:
@@ -252,6 +265,22 @@ class Desk:
         if self.faults:
             raise self.faults.popleft()
         self.watch("after probe of the desk")
+
+
+class Examiner:
+    """Finds everything whole, but for what it is told of a path or of a content."""
+
+    def __init__(self) -> None:
+        self.opinions: dict[str, Opinion] = {}  # by path
+        self.doubtful: dict[bytes, Opinion] = {}  # by content
+        self.asked: list[str] = []
+        self.watch: Callable[[str], None] = lambda _moment: None
+
+    def opinion(self, source: Source, reader: Reader, _now: Now) -> Opinion:
+        self.watch("before an opinion")
+        self.asked.append(source.path)
+        content = reader.read(0, source.stat.size) if self.doubtful else b""
+        return self.opinions.get(source.path) or self.doubtful.get(content) or Complete()
 
 
 class Gauge:
@@ -278,6 +307,7 @@ class World:
         self.service = service or Service()
         self.folders = Folders(dict.fromkeys(folders, DUTCH), base)
         self.desk = Desk()
+        self.examiner = Examiner()
         self.gauge = Gauge()
         self.now = START
         self.chunk_size = chunk_size
@@ -299,6 +329,7 @@ class World:
             self.service,
             self.service,
             self.desk,
+            self.examiner,
             self.gauge,
             lambda: self.stopped,
             self.chunk_size,
@@ -314,8 +345,8 @@ class World:
             self.service,
             self.breakers,
             self.service,
-            Claims(),
-            tuple(self.folders.requests),
+            Claims(1, tuple),
+            self.folders.names,
             lambda: self.chance,
             lambda _job, event: self.reported.append(event),
         )
@@ -342,20 +373,35 @@ class World:
         self._mtime += 1_000_000_000
         os.utime(self.path(name, folder), ns=(self._mtime, self._mtime))
 
-    def scan(self, folder: str = "council", directory: str = "", *, complete: bool = True) -> None:
-        """One look at a directory, as a scanner makes it; with `complete`, what has changed has settled at once."""
-        at = self.now
-        found = {
-            entry.name: entry.stat
-            for entry in self.folders.roots[folder].listing(directory)
-            if entry.kind is Kind.FILE and entry.stat is not None
-        }
-        known = self.store.sources.in_directory(folder, directory)
-        sightings = [*self._seen(folder, known, found, complete), *_missed(known, found)]
-        self.store.sources.record(folder, directory, sightings, at.wall)
+    def scan(self, folder: str = "council", *directories: str, complete: bool = True) -> None:
+        """One pass over directories, as a scanner makes it: first what is there, last what is there no more.
+
+        With `complete`, what has changed has settled at once.
+        """
+        sources, gone = self.store.sources, []
+        for directory in directories or ("",):
+            found = self.found(folder, directory)
+            known = sources.in_directory(folder, directory)
+            sources.record(folder, directory, [*self._seen(folder, directory, known, found, complete)], self.now.wall)
+            gone.append((directory, _missed(known, found)))
+        for directory, missed in gone:
+            sources.record(folder, directory, missed, self.now.wall)
+
+    def found(self, folder: str, directory: str = "") -> dict[str, Stat]:
+        """The files that are in a directory now."""
+        if not (self.base / folder / directory).exists():
+            return {}
+        listing = self.folders.roots[folder].listing(directory)
+        return {entry.name: entry.stat for entry in listing if entry.kind is Kind.FILE and entry.stat is not None}
+
+    def rename(self, name: str, to: str, folder: str = "council") -> None:
+        """As people do it: the file stays what it is."""
+        target = self.path(to, folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.path(name, folder).rename(target)
 
     def _seen(
-        self, folder: str, known: Mapping[str, Source], found: dict[str, Stat], complete: bool
+        self, folder: str, directory: str, known: Mapping[str, Source], found: dict[str, Stat], complete: bool
     ) -> Iterable[Sighting]:
         for name, stat in found.items():
             source = known.get(name)
@@ -363,7 +409,8 @@ class World:
             if source is not None and same and source.settled:
                 continue
             if complete or same:
-                admission = Admission(self.folders.requests[folder], held_for=self.held_for)
+                request = self.folders.request(folder, joined(directory, name))
+                admission = Admission(request, held_for=self.held_for)
                 yield Sighting(name, stat, Look(BOOT, self.now.boot, 2), admission=admission)
             else:
                 yield Sighting(name, stat, Look(BOOT, self.now.boot, 1))
@@ -438,7 +485,7 @@ class World:
         raise AssertionError(f"no end after {most} turns: {self.active()}")
 
 
-def _missed(known: Mapping[str, Source], found: dict[str, Stat]) -> Iterable[Sighting]:
+def _missed(known: Mapping[str, Source], found: dict[str, Stat]) -> Sequence[Sighting]:
     return [Sighting(name, None) for name, source in known.items() if source.present and name not in found]
 
 

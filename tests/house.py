@@ -29,10 +29,12 @@ T = TypeVar("T")
 
 def eventually(look: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
     deadline = time.monotonic() + patience
-    while not (seen := look()):
+    while True:
+        began = time.monotonic()
+        if seen := look():
+            return seen
         assert time.monotonic() < deadline, f"it never came true: {what}"
-        time.sleep(0.05)
-    return seen
+        time.sleep(max(0.05, time.monotonic() - began))  # a look that is dear leaves the machine to those looked at
 
 
 def tone(path: Path, seconds: float, pitch: int) -> None:
@@ -100,6 +102,7 @@ class House:
         self.log = place / "daemon.log"
         self.settings: dict[str, Any] = {}
         self.daemon: subprocess.Popen[bytes] | None = None
+        self.confined: list[str] = []  # the beginning of a command that runs the daemon under some limit
 
     def __enter__(self) -> Self:
         self.sandbox.start()
@@ -143,7 +146,7 @@ class House:
         self.write_config()
         with self.log.open("ab") as log:
             self.daemon = subprocess.Popen(
-                [sys.executable, "-m", "scriptixd", "run", "-c", str(self.config)],
+                [*self.confined, sys.executable, "-m", "scriptixd", "run", "-c", str(self.config)],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**self.environment(), **environment},
             )  # fmt: skip
         return self.daemon
@@ -186,6 +189,11 @@ class House:
 
     def states(self) -> dict[str, str]:
         return {path: row["state"] for path, row in self.list().items()}
+
+    def status(self, folder: str) -> dict[str, Any]:
+        """What `status --json` says of a folder."""
+        found: list[dict[str, Any]] = json.loads(self.say("status", "--json", check=False).stdout)["folders"]
+        return next(one for one in found if one["name"] == folder)
 
     def until(self, count: int, state: str = "done") -> dict[str, dict[str, Any]]:
         """Wait until so many sources are in a state; nothing may have failed meanwhile."""

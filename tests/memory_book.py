@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scriptixd.jobs.source import Admission, Look, Sighting, Source
+from scriptixd.jobs.source import Admission, Look, Question, Restless, Settling, Sighting, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
 from scriptixd.roots.paths import joined
+from scriptixd.roots.root import Disk
 
 
 class MemoryBook:
@@ -20,44 +21,94 @@ class MemoryBook:
         self.sources: dict[tuple[str, str], Source] = {}
         self.admitted: list[tuple[str, Admission]] = []
         self.gone: list[str] = []
+        self.renamed: list[tuple[str, str]] = []
         self.writes = 0
+        self.question: Question | None = None
+        self._answered = False
+        self._seen: dict[int, float] = {}  # source id → when it was first seen
+        self._unsettled: dict[int, float] = {}  # source id → since when without a break
         self._contacts: dict[tuple[str, str], bool] = {}
-        self._disks: dict[str, str] = {}
+        self._passes: dict[str, tuple[Disk, str]] = {}
 
     def in_directory(self, folder: str, directory: str) -> Mapping[str, Source]:
         return {source.name: source for source in self._of(folder) if source.directory == directory}
 
+    def knows(self, folder: str) -> bool:
+        return any(source.present for source in self._of(folder))
+
     def directories(self, folder: str) -> Sequence[str]:
         return sorted({source.directory for source in self._of(folder) if source.present})
 
-    def unsettled(self, folder: str) -> Sequence[Source]:
-        return [source for source in self._of(folder) if source.present and not source.settled]
+    def settling(self, folder: str, boot_id: str) -> Sequence[Settling]:
+        found: dict[str, list[float]] = {}
+        for source in self._of(folder):
+            if source.present and not source.settled:
+                since = source.look.since if source.look.boot_id == boot_id else 0.0
+                found.setdefault(source.directory, []).append(since)
+        return [Settling(directory, len(since), min(since)) for directory, since in sorted(found.items())]
+
+    def restless(self, folder: str, since: float, most: int) -> Sequence[Restless]:
+        names = {source.id: source.path for source in self._of(folder)}
+        found = [Restless(names[id_], at) for id_, at in self._unsettled.items() if at < since]
+        return sorted(found, key=lambda one: one.since)[:most]
+
+    def arrived(self, folder: str, since: float) -> int:
+        there = [one for one in self._of(folder) if one.present and not one.existing and self._seen[one.id] >= since]
+        missing = {_file(one) for one in self._of(folder) if not one.present}
+        return sum(_file(one) not in missing for one in there)
 
     def begin_contact(self, folder: str, identity: str, at: float) -> bool:
         return not self._contacts.setdefault((folder, identity), False)
 
-    def complete_contact(self, folder: str, identity: str, at: float) -> None:
-        self._contacts[folder, identity] = True
-        self._disks[folder] = identity
+    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float) -> None:
+        for identity in (disk.identity, *(nested.identity for nested in disk.nested)):
+            if (folder, identity.key) in self._contacts:
+                self._contacts[folder, identity.key] = True
+        self._passes[folder] = disk, scope
 
-    def last_disk(self, folder: str) -> str | None:
-        return self._disks.get(folder)
+    def last_disk(self, folder: str) -> Disk | None:
+        return self._passes[folder][0] if folder in self._passes else None
+
+    def scope(self, folder: str) -> str | None:
+        return self._passes[folder][1] if folder in self._passes else None
+
+    def ask(self, folder: str, question: Question, at: float) -> bool:
+        if self.question is None or (self.question.kind, self.question.about) != (question.kind, question.about):
+            self._answered = False
+        self.question = question
+        return self._answered
+
+    def answer(self, folder: str) -> None:
+        """A person says yes."""
+        assert self.question is not None
+        self._answered = True
+
+    def ask_nothing(self, folder: str) -> None:
+        self.question, self._answered = None, False
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
         self.writes += 1
         for sighting in sightings:
-            self._record(folder, joined(directory, sighting.name), sighting)
+            path = joined(directory, sighting.name)
+            if sighting.stat is None:
+                self._miss(self.sources[folder, path])
+            else:
+                self._see(folder, path, sighting, at)
 
-    def _record(self, folder: str, path: str, sighting: Sighting) -> None:
-        known = self.sources.get((folder, path))
-        if sighting.stat is None:
-            assert known is not None, "only what was there can be gone"
-            self.sources[folder, path] = replace(known, present=False, settled=False)
-            self.gone.append(path)
+    def _miss(self, known: Source) -> None:
+        heir = next((one for one in self._same_file(known) if one.present and one.id > known.id), None)
+        if heir is not None and not heir.settled:
+            self._move(known, heir)
             return
-        admission = sighting.admission
-        self.sources[folder, path] = Source(
-            id=known.id if known is not None else len(self.sources) + 1,
+        self.sources[known.folder, known.path] = replace(known, present=False, settled=False)
+        self._unsettled.pop(known.id, None)
+        self.gone.append(known.path)
+
+    def _see(self, folder: str, path: str, sighting: Sighting, at: float) -> None:
+        known, admission = self.sources.get((folder, path)), sighting.admission
+        assert sighting.stat is not None
+        seen = Source(
+            id=known.id if known is not None else max(self._seen, default=0) + 1,
             folder=folder,
             path=path,
             stat=sighting.stat,
@@ -67,8 +118,27 @@ class MemoryBook:
             existing=sighting.existing,
             ignored=admission is not None and admission.ignored,
         )
+        self.sources[folder, path] = seen
+        self._seen.setdefault(seen.id, at)
+        if known is None and (old := next((one for one in self._same_file(seen) if not one.present), None)) is not None:
+            seen = self._move(old, seen)
         if admission is not None:
             self.admitted.append((path, admission))
+            self._unsettled.pop(seen.id, None)
+        elif seen.id not in self._unsettled:
+            self._unsettled[seen.id] = at
+
+    def _same_file(self, source: Source) -> list[Source]:
+        return [one for one in self._of(source.folder) if _file(one) == _file(source) and one.id != source.id]
+
+    def _move(self, old: Source, new: Source) -> Source:
+        seen = old if old.present else new
+        self.renamed.append((old.path, new.path))
+        del self.sources[old.folder, old.path]
+        moved = replace(old, path=new.path, present=True, settled=seen.settled, look=seen.look)
+        self.sources[new.folder, new.path] = moved
+        self._unsettled.pop(new.id, None)
+        return moved
 
     def close(self) -> None:
         """Nothing to close."""
@@ -97,14 +167,29 @@ class StoredBook(MemoryBook):
         }
         return stored
 
+    def knows(self, folder: str) -> bool:
+        stored = self._store.sources.knows(folder)
+        assert stored == super().knows(folder)
+        return stored
+
     def directories(self, folder: str) -> Sequence[str]:
         stored = self._store.sources.directories(folder)
         assert sorted(stored) == super().directories(folder)
         return stored
 
-    def unsettled(self, folder: str) -> Sequence[Source]:
-        stored = self._store.sources.unsettled(folder)
-        assert sorted(source.path for source in stored) == sorted(source.path for source in super().unsettled(folder))
+    def settling(self, folder: str, boot_id: str) -> Sequence[Settling]:
+        stored = self._store.sources.settling(folder, boot_id)
+        assert sorted(stored, key=lambda one: one.directory) == super().settling(folder, boot_id)
+        return stored
+
+    def restless(self, folder: str, since: float, most: int) -> Sequence[Restless]:
+        stored = self._store.sources.restless(folder, since, most)
+        assert sorted(one.since for one in stored) == [one.since for one in super().restless(folder, since, most)]
+        return stored
+
+    def arrived(self, folder: str, since: float) -> int:
+        stored = self._store.sources.arrived(folder, since)
+        assert stored == super().arrived(folder, since)
         return stored
 
     def begin_contact(self, folder: str, identity: str, at: float) -> bool:
@@ -112,18 +197,40 @@ class StoredBook(MemoryBook):
         assert stored == super().begin_contact(folder, identity, at)
         return stored
 
-    def complete_contact(self, folder: str, identity: str, at: float) -> None:
-        self._store.sources.complete_contact(folder, identity, at)
-        super().complete_contact(folder, identity, at)
+    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float) -> None:
+        self._store.sources.complete_pass(folder, disk, scope, at)
+        super().complete_pass(folder, disk, scope, at)
 
-    def last_disk(self, folder: str) -> str | None:
+    def last_disk(self, folder: str) -> Disk | None:
         stored = self._store.sources.last_disk(folder)
         assert stored == super().last_disk(folder)
         return stored
 
+    def scope(self, folder: str) -> str | None:
+        stored = self._store.sources.scope(folder)
+        assert stored == super().scope(folder)
+        return stored
+
+    def ask(self, folder: str, question: Question, at: float) -> bool:
+        stored = self._store.sources.ask(folder, question, at)
+        assert stored == super().ask(folder, question, at)
+        return stored
+
+    def answer(self, folder: str) -> None:
+        assert self._store.sources.answer(folder, 0.0) == self.question
+        super().answer(folder)
+
+    def ask_nothing(self, folder: str) -> None:
+        self._store.sources.ask_nothing(folder)
+        super().ask_nothing(folder)
+
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
         self._store.sources.record(folder, directory, sightings, at)
         super().record(folder, directory, sightings, at)
+
+
+def _file(source: Source) -> tuple[int, int, int]:
+    return source.stat.inode, source.stat.size, source.stat.mtime_ns
 
 
 def _plain(source: Source) -> Source:

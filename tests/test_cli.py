@@ -12,111 +12,31 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
+from desk import PROGRAM, Desk
 
-from scriptixd.jobs.clock import boot_id
+from scriptixd.jobs.clock import boot_id, read_clock
 from scriptixd.jobs.events import Closing, Dismissed, Event, Rejected, UploadFinished, UploadOpened
-from scriptixd.jobs.job import DocumentType, Job, Request, State
-from scriptixd.jobs.source import Admission, Look, Sighting
-from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.job import State
+from scriptixd.jobs.source import Look, Question, QuestionKind, Sighting
+from scriptixd.observe.live import Live, LiveFolder, LiveRestless, live_path, write_live
 from scriptixd.roots.root import Stat
 
-PATIENCE: Final = 60.0  # s: a deadline for conditions, never a measure
-PROGRAM: Final = (sys.executable, "-m", "scriptixd")
 NASTY: Final = b"a\x1b[31m\nb\xff.mp4"
 VERBS: Final = (
-    "run", "check", "status", "list", "explain", "approve", "dismiss", "retry", "redo", "convert", "sandbox", "demo",
+    "run", "check", "plan", "status", "list", "explain", "approve", "dismiss", "retry", "redo", "convert", "sandbox",
+    "demo",
 )  # fmt: skip
 KEYS: Final = {
     "path", "relative_path", "folder", "state", "language", "document_type", "size", "sha256", "session_id", "attempts",
     "due_at", "error", "hint", "note", "created_at", "updated_at", "job_id", "sidecars", "media_seconds", "paid",
 }  # fmt: skip
 SHA = "ab" * 32
-
-
-class Desk:
-    """A configuration with two folders, and a state file made by the store itself."""
-
-    def __init__(self, base: Path) -> None:
-        self.base, self.config, self.state = base, base / "config.yaml", base / "state" / "state.db"
-        for name in ("council", "court"):
-            (base / name).mkdir()
-        # Port 1 refuses: nobody is asked by accident.
-        self.config.write_text(
-            f"""
-api: {{url: "http://127.0.0.1:1/api/v3", key: "${{TEST_KEY}}"}}
-state: {self.state}
-defaults: {{language: nl, document_type: caption, settle: 1h}}
-folders:
-  - path: {base / "council"}
-  - path: {base / "court"}
-"""
-        )
-
-    def say(self, *arguments: str | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [*PROGRAM, *arguments]
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env={**os.environ, "TEST_KEY": "key", "SCRIPTIXD_CONFIG": str(self.config), **environment},
-        )
-        assert "Traceback" not in done.stdout + done.stderr
-        return done
-
-    def rows(self, *arguments: str) -> list[dict[str, Any]]:
-        done = self.say("list", "--json", *arguments)
-        assert done.returncode == 0, done.stderr
-        rows: list[dict[str, Any]] = json.loads(done.stdout)
-        return rows
-
-    def row(self, name: str) -> dict[str, Any]:
-        return next(row for row in self.rows() if row["relative_path"] == name)
-
-    @contextmanager
-    def store(self) -> Iterator[Store]:
-        with closing(Store(open_state(self.state))) as store:
-            yield store
-
-    def add(self, name: bytes | str, *events: Event, folder: str = "council", held_for: str = "") -> Job:
-        """A source that has settled, and what happened to its job."""
-        path = self.base / folder / os.fsdecode(name)
-        path.write_bytes(b"0" * 2048)
-        found, now = path.stat(), time.time()
-        stat, look = Stat(found.st_size, found.st_mtime_ns, found.st_ino), Look(boot_id(), 0.0, 2)
-        admission = Admission(Request("nl", DocumentType.CAPTION), held_for)
-        with self.store() as store:
-            store.sources.record(folder, "", [Sighting(path.name, stat, look, False, admission)], now)
-            source = store.sources.at(folder, path.name)
-            job = store.jobs.newest_of(source.id) if source else None
-            for event in events:
-                job = store.jobs.apply(job, event, now) if job else None
-            assert job is not None
-            return job
-
-    @contextmanager
-    def daemon(self) -> Iterator[None]:
-        with (self.base / "log").open("w") as log:
-            process = subprocess.Popen(
-                [*PROGRAM, "run", "-c", self.config], stderr=log, env={**os.environ, "TEST_KEY": "key"}
-            )
-        with process:
-            try:
-                eventually(lambda: json.loads(self.say("status", "--json").stdout)["daemon"]["pid"] == process.pid)
-                yield
-            finally:
-                process.terminate()
-        assert process.returncode == 0, (self.base / "log").read_text()
 
 
 OPENED = UploadOpened("file-1", "http://127.0.0.1:1", "01234567", "{}", 60.0)
@@ -127,13 +47,6 @@ VOIDED: Sequence[Event] = (OPENED, Closing(SHA), UploadFinished(), Rejected("no 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
-
-
-def eventually(look: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not look():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.1)
 
 
 def imported_by(*arguments: str, **environment: str) -> set[str]:
@@ -160,7 +73,7 @@ def test_version_and_convert_import_neither_network_nor_configuration(result: Pa
 
 def test_verbs_that_need_no_network_import_none_of_it(desk: Desk) -> None:
     environment = {"TEST_KEY": "key", "SCRIPTIXD_CONFIG": str(desk.config)}
-    for verb in (["list"], ["status"], ["explain", "x"], ["approve", "x"]):
+    for verb in (["list"], ["status"], ["plan"], ["explain", "x"], ["approve", "x"]):
         imported = imported_by(*verb, **environment)
         assert "scriptixd" in imported
         assert not imported & {"requests", "urllib3", "tusclient", "asyncio", "rich", "uvicorn"}, verb
@@ -325,6 +238,156 @@ def test_explain_tells_the_story_what_is_now_and_what_comes_next(desk: Desk) -> 
     assert set(record) >= KEYS
 
 
+def test_explain_tells_of_a_name_that_is_no_longer_meant(desk: Desk) -> None:
+    desk.add("a.mp4", Rejected("x", ""))
+    source = desk.see("b.mp4")
+    with desk.store() as store:
+        store.sources.record("council", "", [Sighting("b.mp4", None)], time.time())
+    desk.config.write_text(desk.config.read_text().replace("settle: 1h", "settle: 1h, exclude: [b.*]"))
+    told = desk.say("explain", source.name).stdout
+    assert "Now: it is not picked up any more" in told
+    assert "Why: it matches the exclude pattern b.*" in told
+    (desk.base / "council" / "b.mp4").unlink()
+    desk.config.write_text(desk.config.read_text().replace("exclude: [b.*]", "exclude: []"))
+    assert "Now: its file is not there any more" in desk.say("explain", "b.mp4").stdout
+
+
+def test_explain_tells_since_when_a_file_has_been_changing(desk: Desk) -> None:
+    now = read_clock()
+    with desk.store() as store:
+        for size, ago in ((2048, 3600.0), (4096, 60.0)):
+            sighting = Sighting("live.ts", Stat(size, 0, 1), Look(boot_id(), now.boot - ago, 1))
+            store.sources.record("council", "", [sighting], now.wall - ago)
+    told = desk.say("explain", "live.ts").stdout
+    assert "Now: it is seen, and may still be written" in told
+    assert re.search(
+        r"Why: it has been changing since .*; it has looked the same for \d+ s; no daemon is running", told
+    )
+    assert "Next: it is complete when it has not changed for 60 min" in told
+
+
+def test_explain_tells_which_rule_holds(desk: Desk) -> None:
+    rules = "settle: 1h, rules: [{match: 'e*.mp4', language: en}]"
+    desk.config.write_text(desk.config.read_text().replace("settle: 1h", rules))
+    desk.add("english.mp4")
+    desk.add("dutch.mp4")
+    (desk.base / "council" / "eel.mp4").write_bytes(b"0" * 2048)
+    for name in (Path("english.mp4"), desk.base / "council" / "eel.mp4"):
+        assert "Rule: e*.mp4 holds for it, and gives language en" in desk.say("explain", str(name)).stdout
+        assert json.loads(desk.say("explain", "--json", str(name)).stdout)["rule"] == "e*.mp4"
+    assert "Rule: " not in desk.say("explain", "dutch.mp4").stdout
+
+
+@pytest.mark.parametrize("typed", ["ÉTÉ.MP4", "E\u0301te\u0301.mp4", "Council/\u00c9t\u00e9.mp4"])
+def test_a_name_is_found_in_other_capitals_and_other_accents(desk: Desk, typed: str) -> None:
+    desk.add("\u00c9t\u00e9.mp4", held_for="was there before")
+    desk.add("autre.mp4")
+    assert "it waits for your yes" in desk.say("explain", typed).stdout
+    assert desk.say("approve", typed).stdout.endswith("approved: it is uploaded next\n")
+
+
+def test_a_name_that_two_files_may_be_is_asked_back_and_an_exact_one_is_not(desk: Desk) -> None:
+    desk.add("a.MP4", FAILED)
+    desk.add("A.mp4")
+    done = desk.say("explain", "a.mp4")
+    assert done.returncode == 2
+    assert "may be any of" in done.stderr
+    assert "it has failed" in desk.say("explain", "a.MP4").stdout
+    told = desk.say("explain", str(desk.base / "council" / "nothing.mp4")).stdout
+    assert "there is no such file" in told
+
+
+def test_a_path_that_leads_over_a_link_is_found(desk: Desk) -> None:
+    desk.add("a.mp4", FAILED)
+    (desk.base / "short").symlink_to(desk.base / "council")
+    assert "it has failed" in desk.say("explain", str(desk.base / "short" / "a.mp4")).stdout
+
+
+QUESTION = Question(QuestionKind.DISK, "ext4 //new", "it is another disk now")
+
+
+def test_a_folder_that_asks_is_told_and_answered_by_its_name_alone(desk: Desk) -> None:
+    desk.add("a.mp4", held_for="was there before")
+    desk.see("b.mp4")
+    with desk.store() as store:
+        assert not store.sources.ask("council", QUESTION, time.time())
+
+    def asks() -> object:
+        return json.loads(desk.say("status", "--json").stdout)["folders"][0]["asks"]
+
+    assert asks() == "it is another disk now"
+    told = desk.say("status").stdout
+    assert "asks: it is another disk now" in told
+    assert "scriptixd approve council" in told
+    assert "its folder asks: it is another disk now" in desk.say("explain", "b.mp4").stdout
+    desk.say("approve", "council/a.mp4")
+    desk.say("approve", "council", "--since", "1d")
+    desk.say("dismiss", "council")
+    assert asks() == "it is another disk now"
+    answered = desk.say("approve", "council")
+    assert answered.returncode == 0
+    assert answered.stdout.startswith("folder council: ")
+    assert asks() is None
+    with desk.store() as store:
+        assert store.sources.ask("council", QUESTION, time.time())
+
+
+def test_since_means_only_files_that_were_changed_since_then(desk: Desk) -> None:
+    names = ("old.mp4", "late.mp4", "new.mp4")
+    for name, age in zip(names, (30 * 86400, 3 * 86400, 60), strict=True):
+        path = desk.base / "council" / name
+        path.write_bytes(b"0" * 2048)
+        os.utime(path, (time.time() - age, time.time() - age))
+        desk.add(name, held_for="was there before")
+
+    def states() -> list[str]:
+        return [desk.row(name)["state"] for name in names]
+
+    assert desk.say("approve", "council", "--since", "2999-01-01").stdout == (
+        "there is nothing to approve that was changed since 2999-01-01\n"
+    )
+    assert desk.say("dismiss", "old.mp4", "--since", "7d").stdout.startswith("there is nothing to dismiss")
+    assert desk.say("approve", "council", "--since", "1d").returncode == 0
+    assert states() == ["held", "held", "found"]
+    day = datetime.fromtimestamp(time.time() - 5 * 86400).astimezone()
+    assert desk.say("dismiss", "council", "--since", day.date().isoformat()).returncode == 0
+    assert states() == ["held", "dismissed", "found"]
+    assert desk.say("approve", "council", "--since", "2001-02-03T04:05").returncode == 0
+    assert states() == ["found", "dismissed", "found"]
+
+
+@pytest.mark.parametrize("wrong", ["soon", "7", "2026-13-01", ""])
+def test_a_date_that_is_none_is_usage(desk: Desk, wrong: str) -> None:
+    done = desk.say("approve", "council", "--since", wrong)
+    assert done.returncode == 2
+    assert f"'{wrong}' is no date" in done.stderr
+
+
+def test_status_tells_what_the_daemon_sees_of_a_folder(desk: Desk) -> None:
+    desk.see("live.ts")
+    council = LiveFolder(
+        "council",
+        "poll",
+        "nfs4 may be written by others",
+        "",
+        time.time(),
+        (),
+        restless=(LiveRestless("live.ts", 0.0),),
+    )
+    court = LiveFolder("court", "", "", "it does not answer", None, (), offline_since=1e9, hung=True, asks="")
+    with desk.store():
+        now = time.time()
+        write_live(live_path(desk.state), Live(1, "1", now, now, (council, court)))
+        told = desk.say("status").stdout
+        record = json.loads(desk.say("status", "--json").stdout)["folders"]
+    assert "watched by poll: nfs4 may be written by others" in told
+    assert re.search(r"has not stopped changing since .*: live\.ts", told)
+    assert "waiting 1 (1 may still be written)" in told
+    assert re.search(r"hung since 2001-09-\d\d .*: it does not answer", told)
+    assert record[0]["restless"] == [{"path": "live.ts", "since": "1970-01-01T00:00:00Z"}]
+    assert (record[0]["unsettled"], record[1]["hung"], record[1]["offline_since"]) == (1, True, "2001-09-09T01:46:40Z")
+
+
 def test_explain_says_why_a_path_was_never_picked_up(desk: Desk) -> None:
     desk.add("seen.mp4")
     council = desk.base / "council"
@@ -487,8 +550,14 @@ def test_check_says_in_words_what_is_good_and_what_is_not(desk: Desk) -> None:
     assert done.returncode == 1
     assert re.search(r"^ok +configuration: .*valid, with 2 folder", done.stdout, re.MULTILINE)
     assert re.search(r"^problem +key: ", done.stdout, re.MULTILINE)
-    assert re.search(r"^ok +council: .*watched by (events|poll)", done.stdout, re.MULTILINE)
-    assert re.search(r"^problem +court: .*court does not exist\n +mount or create it", done.stdout, re.MULTILINE)
+    about = [line for line in done.stdout.splitlines() if "council" in line or "court:" in line]
+    place = re.escape(str(desk.base / "council"))
+    told = (
+        rf"ok +council: {place} is on \w+ .*, readable and writable for \w+; watched by (events|poll): .*complete after"
+    )
+    assert re.match(told, about[0])
+    assert re.match(r"problem +court: .*court does not exist \(mount or create it; it is watched as soon", about[1])
+    assert len(about) == 2
     levels = {one["subject"]: one["level"] for one in json.loads(desk.say("check", "--json").stdout)}
     assert (levels["key"], levels["court"], levels["state"]) == ("problem", "problem", "ok")
     assert desk.say("check", "--syntax").returncode == 0
@@ -527,3 +596,6 @@ def test_the_readme_lists_the_keys_of_the_json(desk: Desk) -> None:
         keys = json.loads(desk.say(*verb, "--json").stdout).keys()
         sentence = section.split(f"`{verb[0]} --json`")[1].split(";")[0].replace(" and ", " ")
         assert set(re.findall(r"`(\w+)`", sentence)) <= keys
+    told_of_folders = section.split("In `status --json`")[1].split("\n\n")[0]
+    folder = json.loads(desk.say("status", "--json").stdout)["folders"][0]
+    assert all(f"`{key}`" in told_of_folders for key in folder)

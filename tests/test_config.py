@@ -18,10 +18,20 @@ from scriptixd.captions.result import Units
 from scriptixd.config import document, units
 from scriptixd.config.findings import blocks, model_at
 from scriptixd.config.load import load
-from scriptixd.config.model import Block, ConfigurationFile
+from scriptixd.config.model import Block, ConfigurationFile, FolderBlock, PathBlock, RuleBlock
 from scriptixd.config.paths import lead, shares
-from scriptixd.config.settings import Auth, Polling, Secret, Settings, WatchMode
-from scriptixd.errors import ConfigurationError
+from scriptixd.config.settings import (
+    AskAbove,
+    Auth,
+    Changed,
+    FilenamePolicy,
+    Folder,
+    Polling,
+    Secret,
+    Settings,
+    WatchMode,
+)
+from scriptixd.errors import ConfigurationError, FileTrouble
 from scriptixd.jobs.job import DocumentType, Request, Webhook
 from scriptixd.jobs.source import Existing
 
@@ -86,6 +96,7 @@ def test_a_small_configuration_has_every_default(desk: Desk) -> None:
     assert (folder.include, folder.exclude) == (None, ())
     assert (folder.watch, folder.scan_interval, folder.settle) == (WatchMode.AUTO, None, None)
     assert (folder.min_size, folder.max_size, folder.existing) == (1024, 10_000_000_000, Existing.HOLD)
+    assert (folder.ask_above, folder.changed, folder.rules) == (AskAbove(200, 24.0), Changed.HOLD, ())
     assert loaded.limits.uploads == 2
     assert loaded.warnings == ()
     assert loaded.path == desk.path
@@ -185,6 +196,169 @@ def test_the_json_is_written_last_and_cannot_be_left_out(desk: Desk) -> None:
     assert problem.startswith("config.yaml:8: folders[0].outputs[1]: is not available in this version")
 
 
+# What holds for a path
+
+
+def paths_of(desk: Desk, *settings: str) -> Folder:
+    (folder,) = desk.load(desk.folder(*settings)).folders
+    return folder
+
+
+def test_the_first_rule_that_matches_holds_and_what_it_does_not_set_is_the_folders(desk: Desk) -> None:
+    folder = paths_of(
+        desk,
+        "settle: 5",
+        "max_size: 1GB",
+        "scriptix: {diarization: true, keep_source: true, filename: hide}",
+        "rules:",
+        "  - {match: en/**, language: en, scriptix: {keep_source: false, filename: send}}",
+        "  - match: '*-minutes.wav'",
+        "    document_type: document",
+        "    settle: auto",
+        "    max_size: 2GB",
+        "    existing: process",
+        "    changed: process",
+        "    outputs: [json]",
+        "  - {match: '**', language: fr}",
+    )
+    english, minutes, french = (folder.at(path) for path in ("en/x/a-minutes.wav", "a-minutes.wav", "a.wav"))
+    assert (english.rule, minutes.rule, french.rule) == ("en/**", "*-minutes.wav", "**")
+    assert english.request == Request("en", DocumentType.CAPTION, diarization=True)
+    assert minutes.request == Request("nl", DocumentType.DOCUMENT, diarization=True)
+    assert french.request == Request("fr", DocumentType.CAPTION, diarization=True)
+    assert (english.labels.keep_source, minutes.labels.keep_source) == (False, True)
+    assert (english.filename, minutes.filename) == (FilenamePolicy.SEND, FilenamePolicy.HIDE)
+    assert (english.settle, minutes.settle) == (5.0, None)
+    assert (english.max_size, minutes.max_size) == (10**9, 2 * 10**9)
+    assert (english.existing, minutes.existing) == (Existing.HOLD, Existing.PROCESS)
+    assert (english.outputs, minutes.outputs) == (("srt", "json"), ("json",))
+    terms = folder.terms("a-minutes.wav")
+    assert (terms.request, terms.outputs, terms.max_size) == (minutes.request, ("json",), 2 * 10**9)
+    assert not terms.changed_holds
+    assert folder.terms("en/a.wav").labels.filename == "a.wav"
+    assert folder.terms("en/a.wav").changed_holds
+
+
+def test_what_no_rule_matches_goes_by_the_folder(desk: Desk) -> None:
+    folder = paths_of(desk, "rules: [{match: en/**, language: en}]")
+    assert folder.at("a.mp4").rule is None
+    assert folder.at("a.mp4").request == folder.request == Request("nl", DocumentType.CAPTION)
+    assert folder.terms("a.mp4").changed_holds
+
+
+def test_a_folder_needs_no_language_if_every_rule_has_one(desk: Desk) -> None:
+    text = SMALL.replace("        language: nl\n", "") + "    rules: [{match: en/**, language: en}]\n"
+    (folder,) = desk.load(text).folders
+    assert (folder.request, folder.lacks) == (None, "language")
+    assert folder.at("en/a.mp4").request == Request("en", DocumentType.CAPTION)
+    assert folder.at("a.mp4") is None
+    with pytest.raises(FileTrouble, match=r"no rule matches a\.mp4, and the folder has no language of its own \("):
+        folder.terms("a.mp4")
+
+
+def test_one_rule_without_a_language_is_the_one_that_is_named(desk: Desk) -> None:
+    rules = "    rules:\n      - {match: en/**, language: en}\n      - {match: fr/**}\n"
+    assert desk.problems(textwrap.dedent(SMALL).replace("    language: nl\n", "") + rules) == [
+        "config.yaml:7: folders[0].rules[1].language: is required in this rule, "
+        "since the folder has no language of its own: what is spoken, such as nl"
+    ]
+
+
+@pytest.mark.parametrize("rules", ["rules: [{match: en/**}]", "rules: [{match: en/**}, {match: fr/**}]"])
+def test_no_language_anywhere_is_one_problem_of_the_folder(desk: Desk, rules: str) -> None:
+    assert desk.problems(textwrap.dedent(SMALL).replace("    language: nl\n", f"    {rules}\n")) == [
+        "config.yaml:3: folders[0].language: is required, here or in 'defaults', or by every rule: "
+        "what is spoken, such as nl"
+    ]
+
+
+def test_a_slip_of_the_pen_in_a_rule_is_the_only_problem_that_is_told(desk: Desk) -> None:
+    text = textwrap.dedent(SMALL).replace("language: nl", "settle: 5").replace("- path", "- min_size: 1\n    path")
+    rules = "    rules:\n      - match: en/**\n        langauge: en\n"
+    assert desk.problems(text + rules) == [
+        "config.yaml:9: folders[0].rules[0].langauge: unknown setting (did you mean 'language'?)"
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(FolderBlock.model_fields.keys() - PathBlock.model_fields.keys()))
+def test_what_belongs_to_a_folder_as_a_whole_is_refused_in_a_rule_with_the_reason(desk: Desk, name: str) -> None:
+    (problem,) = desk.problems(desk.folder("rules:", f"  - {{match: en/**, {name}: null}}"))
+    assert problem.startswith(f"config.yaml:7: folders[0].rules[0].{name}: belongs to the folder")
+
+
+def test_rules_in_the_defaults_are_for_folders_without_rules_of_their_own(desk: Desk) -> None:
+    one, two, three = desk.load(
+        """\
+        api: {key: "${KEY}"}
+        defaults:
+          document_type: caption
+          rules: [{match: en/**, language: en}]
+        folders:
+          - {path: /srv/one}
+          - {path: /srv/two, language: nl, rules: [{match: fr/**, language: fr}]}
+          - {path: /srv/three, language: nl, rules: []}
+        """
+    ).folders
+    assert [rule.rule for rule in one.rules] == ["en/**"]
+    assert [rule.rule for rule in two.rules] == ["fr/**"]
+    assert three.rules == ()
+
+
+def test_a_problem_of_the_rules_in_the_defaults_is_told_once_and_there(desk: Desk) -> None:
+    assert desk.problems(
+        """\
+        api: {key: "${KEY}"}
+        defaults:
+          document_type: caption
+          rules:
+            - {match: en/**, language: en}
+            - {match: fr/**, max_size: 1}
+        folders:
+          - {path: /srv/one}
+          - {path: /srv/two}
+        """
+    ) == [
+        "config.yaml:6: defaults.rules[1].language: is required in this rule, "
+        "since the folder has no language of its own: what is spoken, such as nl",
+        "config.yaml:6: defaults.rules[1].max_size: must not be smaller than 'min_size'",
+    ]
+
+
+def test_a_rule_that_can_never_decide_is_a_warning(desk: Desk) -> None:
+    loaded = desk.load(
+        desk.folder(
+            "rules:",
+            "  - {match: en/**, language: en}",
+            "  - {match: en/**, language: fr}",
+            "  - {match: '**'}",
+            "  - {match: fr/**, language: fr}",
+        )
+    )
+    sentence = "can never decide: folders[0].rules[%d] before it matches the same files"
+    assert [warning.removeprefix(f"{desk.path}:") for warning in loaded.warnings] == [
+        f"8: folders[0].rules[1].match: {sentence % 0}",
+        f"10: folders[0].rules[3].match: {sentence % 2}",
+    ]
+
+
+def test_a_flood_is_asked_about_above_a_number_of_files_or_of_hours(desk: Desk) -> None:
+    text = """\
+        api: {key: "${KEY}"}
+        defaults: {language: nl, document_type: caption, ask_above: {files: 5, hours: 1.5}}
+        folders:
+          - {path: /srv/one}
+          - {path: /srv/two, ask_above: {files: null}}
+          - {path: /srv/three, ask_above: null}
+        """
+    assert [folder.ask_above for folder in desk.load(text).folders] == [
+        AskAbove(5, 1.5),
+        AskAbove(None, 1.5),
+        AskAbove(None, None),
+    ]
+    (folder,) = desk.load(desk.folder("ask_above: {files: 0}")).folders
+    assert folder.ask_above == AskAbove(0, 24.0)
+
+
 # Every problem at once
 
 
@@ -255,7 +429,22 @@ def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
         ("scriptix: {webhook: {url: 'http://localhost/'}}", "must begin with https://, since its headers are secrets"),
         ("scriptix: {webhook: {url: 'https://a.example/', method: GET}}", "must be POST or PUT"),
         ("scriptix: {webhook: {url: 'https://a.example/', headers: {'a b': c}}}", "is not the name of a header"),
-        ("changed: hold", "unknown setting"),
+        ("changed: never", "must be hold or process"),
+        ("ask_above: 200", "must be a mapping, with a name and a value on each line below it"),
+        ("ask_above: {files: many}", "must be a whole number"),
+        ("ask_above: {hours: 24h}", "must be a number of hours, such as 24 or 1.5"),
+        ("hours: 24", "unknown setting (it belongs under 'ask_above')"),
+        ("match: 'en/**'", "unknown setting (it belongs under 'rules')"),
+        ("rules: {match: 'en/**'}", "must be a list, as [a, b] or with '- ' before each item"),
+        ("rules: ['en/**']", "must be a mapping, with a name and a value on each line below it"),
+        ("rules: [{language: en}]", "is required: a pattern such as 'en/**' for the files it is about"),
+        ("rules: [{match: ../en}]", NOTHING_MATCHES),
+        ("rules: [{match: en/, langauge: en}]", "unknown setting (did you mean 'language'?)"),
+        ("rules: [{match: en/, punctuation: no}]", "unknown setting (it belongs under 'scriptix')"),
+        ("rules: [{match: en/, include: []}]", "must name at least one pattern; null means all audio and video files"),
+        ("rules: [{match: en/, max_size: 1}]", "must not be smaller than 'min_size'"),
+        ("rules: [{match: en/, min_size: 11GB}]", "must not be smaller than 'min_size'"),
+        ("rules: [{match: en/, scriptix: {webhook: {}}}]", "is required: the address to call"),
         ("punctuation: false", "unknown setting (it belongs under 'scriptix')"),
         ("chunk_size: 1MiB", "unknown setting (it belongs under 'api')"),
         ("existing: !!python/name:os.system hold", "has a tag that is not supported here: '!!python/name:os.system'"),
@@ -730,15 +919,20 @@ def example(desk: Desk) -> str:
 
 
 def with_the_settings_that_are_not_set(text: str) -> bytes:
-    return re.sub(r"^#(?=  )", "", text.replace("      webhook: null\n", ""), flags=re.MULTILINE).encode()
+    for unset in ("      webhook: null\n", "    rules: []\n"):
+        text = text.replace(unset, "")
+    return re.sub(r"^#(?=  )", "", text, flags=re.MULTILINE).encode()
 
 
 def settings_of(model: type[Block]) -> set[tuple[str, ...]]:
+    """Every setting at its own place; those that `defaults` and rules share with a folder are shown there."""
     found: set[tuple[str, ...]] = set()
     for place in ((), *blocks(model)):
-        if place[:1] != ("defaults",):
+        if place[:1] != ("defaults",) and place[:2] != ("folders", "rules"):
             found |= {(*map(str, place), name) for name in model_at(model, place).model_fields}
-    return found
+    return found | {
+        ("folders", "rules", name) for name in RuleBlock.model_fields.keys() - PathBlock.model_fields.keys()
+    }
 
 
 def test_the_example_loads_without_a_warning_and_shows_the_defaults(desk: Desk) -> None:
@@ -753,7 +947,8 @@ def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
     assert not shown.problems
     places = {tuple(part for part in place if isinstance(part, str)) for place in shown.lines}
     header = ("folders", "scriptix", "webhook", "headers", "Authorization")
-    assert places - {(), header} == settings_of(ConfigurationFile)
+    of_a_folder = {("folders", "rules", name) for name in PathBlock.model_fields}
+    assert places - {(), header} - of_a_folder == settings_of(ConfigurationFile)
 
 
 def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> None:
@@ -764,6 +959,7 @@ def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> No
     assert loaded.folders[0].labels.webhook == Webhook(
         "https://cms.example.org/scriptix", "POST", ("Authorization: Bearer token",)
     )
+    assert [rule.rule for rule in loaded.folders[0].rules] == ["en/**", "*-minutes.wav"]
 
 
 def test_every_setting_of_the_example_has_a_sentence(desk: Desk) -> None:

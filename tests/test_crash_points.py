@@ -5,7 +5,7 @@ every content is paid for once, and what was sent is what is on the disk.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from fakes import DUTCH, Call, Service, World, memory_disk, sha256
 
 from scriptixd.errors import Away
 from scriptixd.jobs.job import State
-from scriptixd.roots.root import Entry, Identity, Reader, Root, Stat
+from scriptixd.roots.root import Disk, Listing, Reader, Root, Stat
 
 LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks
 SMALL = b"0123456789"
@@ -55,6 +55,9 @@ class FusedReader:
         self._fuse("after read")
         return data
 
+    def written_to(self) -> bool | None:
+        return self._reader.written_to()
+
     def __enter__(self) -> Self:
         self._reader.__enter__()
         return self
@@ -70,10 +73,14 @@ class FusedRoot:
         self._root = root
         self._fuse = fuse
 
-    def identity(self) -> Identity:
-        return self._root.identity()
+    @property
+    def at_once(self) -> int:
+        return self._root.at_once
 
-    def listing(self, directory: str) -> Sequence[Entry]:
+    def disk(self) -> Disk:
+        return self._root.disk()
+
+    def listing(self, directory: str) -> Listing:
         self._fuse("listing")
         return self._root.listing(directory)
 
@@ -87,6 +94,9 @@ class FusedRoot:
     def write(self, path: str, data: bytes, replaces: str | None) -> None:
         self._root.write(path, data, replaces)
 
+    def remove(self, path: str, sha256: str) -> None:
+        self._root.remove(path, sha256)
+
     def sweep(self, directory: str) -> int:
         return self._root.sweep(directory)
 
@@ -98,7 +108,7 @@ class FusedWorld(World):
 
     def start(self) -> None:
         super().start()
-        self.service.watch = self.desk.watch = self.fuse
+        self.service.watch = self.desk.watch = self.examiner.watch = self.fuse
         database, whole = self.store.database, self.store.database.transaction
 
         @contextmanager
@@ -136,9 +146,24 @@ class FusedWorld(World):
 
 
 def journey(world: World) -> None:
-    """Two files, a copy of the long one, a scan of both folders, everything to its end; may begin anywhere."""
+    """Two files, a copy of the long one, a scan of both folders, everything to its end; may begin anywhere.
+
+    On the way one of them gets another name, and in the end the other one.
+    """
     world.settle()
+    for _ in range(3):
+        world.turn()
+    renamed(world, "long.wav", "renamed.wav")
     world.drive()
+    renamed(world, "small.wav", "other.wav")
+    world.drive()
+
+
+def renamed(world: World, name: str, to: str) -> None:
+    if world.path(name, "one").exists():
+        world.rename(name, to, "one")
+    world.scan("one", complete=False)
+    world.scan("one")
 
 
 def made(base: Path, fuse: Fuse, lost_replies: bool) -> FusedWorld:
@@ -158,8 +183,8 @@ def check(world: World, moment: str) -> None:
     assert [job.state for job in world.jobs()] == [State.READY] * 2, moment
     assert world.count("ledger") == 2, moment
     assert world.count("results") == 2, moment
-    assert world.job_of("long.wav", "one") == world.job_of("copy.wav", "two"), moment
-    for name, content in (("long.wav", LONG), ("small.wav", SMALL)):
+    assert world.job_of("renamed.wav", "one") == world.job_of("copy.wav", "two"), moment
+    for name, content in (("renamed.wav", LONG), ("other.wav", SMALL)):
         job = world.job_of(name, "one")
         assert job.sha256 == sha256(content), moment
         stored = world.store.jobs.result(job.id)
@@ -199,6 +224,7 @@ def disk() -> Iterator[Path]:
 def test_a_crash_anywhere_costs_nothing_and_loses_nothing(disk: Path, lost_replies: bool) -> None:
     moments = run(disk / "world", None, lost_replies)
     assert {"before commit", "in the transaction", "after commit", "before open", "before read"} <= set(moments)
+    assert "before an opinion" in moments
     assert {"before create", "after create", "before send", "after send", "after look"} <= set(moments)
     assert len(moments) > 100
     for at in range(len(moments)):

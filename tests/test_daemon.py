@@ -59,7 +59,8 @@ def test_a_spoken_recording_comes_back_as_json_and_srt_beside_it(home: House) ->
     assert row["sha256"] == digest
     assert [upload["sha256"] for upload in completed(home)] == [digest]
     assert source.read_bytes() == SAMPLE.read_bytes()
-    assert sorted(entry.name for entry in folder.iterdir()) == ["austen.flac", "austen.json", "austen.srt"]
+    beside = sorted(entry.name for entry in folder.iterdir())
+    assert beside == [".scriptixd-claim", "austen.flac", "austen.json", "austen.srt"]
     code, took = home.stop()
     assert code == 0
     assert took < 5
@@ -150,7 +151,7 @@ def test_fifty_files_get_each_its_own_transcript_whatever_is_killed(home: House)
     by_content = {upload["sha256"]: upload["language"] for upload in uploads}
     assert by_content == {digest: language for language, digest in files.values()}
     assert kills >= 1, "nothing was killed: the test showed nothing"
-    assert not list(english.glob(".scriptixd-*")) + list(dutch.glob(".scriptixd-*"))
+    assert not list(english.glob(".scriptixd-*.tmp")) + list(dutch.glob(".scriptixd-*.tmp"))
 
 
 def _all_done(home: House, count: int) -> bool:

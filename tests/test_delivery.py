@@ -16,6 +16,7 @@ from scriptixd.delivery.names import candidates, in_order
 from scriptixd.delivery.room import NO_SPEECH, DeliveryRoom
 from scriptixd.delivery.sidecar import render
 from scriptixd.errors import NameTaken, SourceMissing
+from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Closing, Event, Hashed, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import DeliveryState, DocumentType, Job, Labels, Request, Terms
@@ -67,7 +68,7 @@ class Room:
         self.reopen()
 
     def reopen(self) -> None:
-        self.room = DeliveryRoom(self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None)
+        self.room = DeliveryRoom(self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None, Claims(1, tuple))
 
     def settle(self, name: str, content: bytes) -> Source:
         path = self.place / name

@@ -232,6 +232,38 @@ def test_new_content_forgets_the_hash_and_a_touch_to_the_same_stat_does_not() ->
     assert advance(found, Resettled(Stat(100, 1, 77)), 9.0).sha256 == SHA
 
 
+def test_other_content_is_asked_about_anew_only_while_it_is_held() -> None:
+    other = Stat(200, 2, 1)
+    held = advance(job(State.FOUND), Held("it was there before"), 1.0)
+    flooded = advance(held, Resettled(other, "came with a flood"), 2.0)
+    assert (flooded.state, flooded.held_for, flooded.reason) == (State.HELD, "came with a flood", "came with a flood")
+    free = advance(flooded, Resettled(Stat(300, 3, 1)), 3.0)
+    assert (free.state, free.held_for, free.reason) == (State.FOUND, "", "")
+    assert advance(job(State.FOUND), Resettled(other, "came with a flood"), 1.0).state is State.FOUND
+    assert advance(advance(held, Approved(), 2.0), Resettled(other, "it was there before"), 3.0).held_for == ""
+
+
+def test_a_yes_is_remembered_for_just_that_doubt_and_just_that_content() -> None:
+    first, second = "its length is not what it says", "its bytes have changed"
+    twice = job(State.FOUND)
+    for doubt in (first, second):
+        twice = advance(advance(twice, Held(doubt), 1.0), Approved(), 2.0)
+    assert twice.is_cleared(first)
+    assert twice.is_cleared(second)
+    assert not twice.is_cleared("another one")
+    assert advance(twice, SourceGone("gone"), 3.0).is_cleared(first)
+    assert advance(twice, Resettled(Stat(100, 1, 77)), 3.0).is_cleared(first)
+    assert not advance(twice, Resettled(Stat(200, 2, 1)), 3.0).is_cleared(first)
+    assert not advance(advance(twice, SourceGone("gone"), 3.0), SourceBack(Stat(200, 2, 1)), 4.0).is_cleared(first)
+
+
+def test_a_retry_of_what_was_dismissed_is_a_yes() -> None:
+    held = advance(job(State.FOUND), Held("its length is not what it says"), 1.0)
+    again = advance(advance(held, Dismissed(), 2.0), RetryRequested(), 3.0)
+    assert (again.state, again.held_for) == (State.FOUND, "")
+    assert again.is_cleared("its length is not what it says")
+
+
 def test_who_was_held_is_held_again_when_its_file_is_back_unless_a_yes_was_given() -> None:
     held = advance(job(State.FOUND), Held("it was there before"), 1.0)
     gone = advance(held, SourceGone("gone"), 2.0)

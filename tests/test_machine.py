@@ -1,7 +1,7 @@
 """Files come, grow, move and go, the service falters, the daemon is restarted, time passes: in any order.
 
-Nothing is ever paid for twice, nothing is sent that was not on the disk, and when the trouble is over
-everything comes to its end.
+Nothing is ever paid for twice, nothing is sent that was not on the disk, and when the trouble
+is over everything that nobody is asked about comes to its end.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from scriptixd.errors import Away, QuotaTrouble, Trouble
+from scriptixd.jobs.events import Approved
 from scriptixd.jobs.job import State
-from scriptixd.jobs.source import Existing
+from scriptixd.jobs.ports import Doubt, Wait
+from scriptixd.jobs.source import Existing, Sighting
 from scriptixd.watch.comparison import Judge, Moment
 from scriptixd.watch.filters import Filter
+from scriptixd.watch.policy import Policy
+from scriptixd.watch.settle import Span
 
 WINDOW: Final = 10.0  # s in which a file may not change
 FOLDERS = ("one", "two")
@@ -42,11 +46,13 @@ class Machine(RuleBasedStateMachine):
         if not same_request:
             self.world.folders.requests["two"] = ENGLISH
         self.ever: set[bytes] = set()
+        self.ever_doubted: set[bytes] = set()
+        self.missing: dict[str, set[str]] = {name: set() for name in FOLDERS}
         self.judges = {name: self.judge(name) for name in FOLDERS}
 
     def judge(self, folder: str) -> Judge:
-        requests = self.world.folders.requests
-        return Judge(Filter(min_size=1), Existing.PROCESS, WINDOW, BOOT, lambda _path: requests[folder])
+        policy = Policy(self.world.folders.requests[folder], Existing.PROCESS, None)
+        return Judge(Filter(min_size=1), None, lambda _path: policy, WINDOW, BOOT)
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):
@@ -92,6 +98,34 @@ class Machine(RuleBasedStateMachine):
         if source.exists():
             source.rename(target)
 
+    @rule(folder=st.sampled_from(FOLDERS), one=NAMES, other=NAMES)
+    def swap(self, folder: str, one: str, other: str) -> None:
+        if one != other and all(self.world.path(name, folder).exists() for name in (one, other)):
+            self.world.path(one, folder).rename(self.world.path("between", folder))
+            self.world.path(other, folder).rename(self.world.path(one, folder))
+            self.world.path("between", folder).rename(self.world.path(other, folder))
+
+    @rule(folder=st.sampled_from(FOLDERS), name=NAMES, to=NAMES, content=CONTENTS, turns=st.integers(0, 12))
+    def rename_on_its_way(self, folder: str, name: str, to: str, content: bytes, turns: int) -> None:
+        """Found, uploading, closing, transcribing or ready: wherever it is by then."""
+        self.live((folder, name), content, turns)
+        self.rename((folder, name), (folder, to))
+        self.scan(folder)
+        self.work(2)
+
+    @rule(content=CONTENTS, gravely=st.booleans())
+    def doubt(self, content: bytes, gravely: bool) -> None:
+        self.ever_doubted |= {content} if gravely else set()
+        opinion = Doubt("it contradicts itself") if gravely else Wait(7.0, "somebody writes to it")
+        self.world.examiner.doubtful[content] = opinion
+
+    @rule(place=PLACES)
+    def approve(self, place: tuple[str, str]) -> None:
+        source = self.world.store.sources.at(*place)
+        job = self.world.store.jobs.newest_of(source.id) if source else None
+        if job is not None and job.state is State.HELD:
+            self.world.store.jobs.apply(job, Approved(), self.world.now.wall)
+
     @rule(place=PLACES)
     def delete(self, place: tuple[str, str]) -> None:
         self.world.path(place[1], place[0]).unlink(missing_ok=True)
@@ -116,10 +150,20 @@ class Machine(RuleBasedStateMachine):
 
     @rule(folder=st.sampled_from(FOLDERS))
     def scan(self, folder: str) -> None:
-        known = self.world.store.sources.in_directory(folder, "")
+        """As the scanner does it: what is there first, and what is gone once it has been missed twice."""
+        sources, now = self.world.store.sources, self.world.now
+        known = sources.in_directory(folder, "")
         entries = self.world.folders.roots[folder].listing("")
-        found = self.judges[folder].compare("", entries, known, Moment(self.world.now, first_contact=False))
-        self.world.store.sources.record(folder, "", found.sightings, self.world.now.wall)
+        moment = Moment(Span(now, now), first_contact=False, flooded=False)
+        found = self.judges[folder].compare("", entries, known, moment)
+        sources.record(folder, "", found.sightings, now.wall)
+        gone = [Sighting(name, None) for name in found.missing if name in self.missing[folder]]
+        sources.record(folder, "", gone, now.wall)
+        self.missing[folder] = set(found.missing)
+
+    @rule(folder=st.sampled_from(FOLDERS))
+    def close_or_open(self, folder: str) -> None:
+        self.world.folders.closed ^= {folder}
 
     @rule(turns=st.integers(1, 6))
     def work(self, turns: int) -> None:
@@ -164,8 +208,13 @@ class Machine(RuleBasedStateMachine):
             known = {sha256(content) for content in self.ever}
             assert {content for content, _ in self.world.service.paid} <= known
 
+    def doubted(self) -> set[bytes]:
+        return {content for content, one in self.world.examiner.doubtful.items() if isinstance(one, Doubt)}
+
     def converge(self) -> None:
         world = self.world
+        world.folders.closed = set()
+        world.examiner.doubtful = {content: Doubt("it contradicts itself") for content in self.doubted()}
         world.service.faults.clear()
         world.service.cut_after = None
         self.settle()
@@ -180,7 +229,7 @@ class Machine(RuleBasedStateMachine):
                 if path.exists():
                     self.check(path, folder, name)
         for job in world.jobs():
-            assert job.state in {State.READY, State.FAILED, State.GONE}, job
+            assert job.state in {State.READY, State.FAILED, State.GONE, State.HELD}, job
         undecided = sum(job.closing_at is not None and job.uploaded_at is None for job in world.jobs())
         assert world.count("ledger") <= world.service.completed <= world.count("ledger") + undecided
 
@@ -190,6 +239,8 @@ class Machine(RuleBasedStateMachine):
         if job.state is State.READY:
             assert job.sha256 == sha256(content)
             assert sha256(content).encode() in (self.world.store.jobs.result(job.id) or b"")
+        elif job.state is State.HELD:
+            assert content in self.ever_doubted
         else:
             assert job.state is State.FAILED, job  # a key refused for it alone, or undecidable: a person's matter
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from scriptixd.roots.mounts import Mount, holding, is_local, mount_of, parse, path_within
+from scriptixd.roots.mounts import MOUNTS, NOWHERE, Mount, Mounts, MountTable, is_local, mount_of, parse, path_within
 
 TABLE = "\n".join(
     [
@@ -22,6 +24,10 @@ TABLE = "\n".join(
         "36 35 0:61 / /auto rw - smb3 //nas/auto rw",
     ]
 )
+
+
+def holding(path: str, mounts: Sequence[Mount]) -> Mount:
+    return Mounts(mounts).holding(path)
 
 
 @pytest.mark.parametrize(
@@ -54,14 +60,88 @@ def test_a_sub_path_of_an_export_belongs_to_the_place_within_it() -> None:
 
 
 def test_a_mount_that_lies_under_a_later_one_is_out_of_reach() -> None:
-    table = TABLE + "\n40 21 0:70 / /srv rw - tmpfs none rw"
-    table = table.replace("30 21 0:44 / /srv rw", "30 40 0:44 / /elsewhere rw")
-    assert holding("/srv/media/2026", parse(table)).filesystem == "tmpfs"
+    over_its_parent = TABLE + "\n40 30 0:70 / /srv rw - tmpfs none rw"
+    assert holding("/srv/media/2026", parse(over_its_parent)).filesystem == "tmpfs"
+    beside_it = TABLE.replace("31 30", "31 21") + "\n40 21 0:70 / /srv rw - tmpfs none rw"
+    assert holding("/srv/media/2026", parse(beside_it.replace("30 21", "30 99"))).filesystem == "tmpfs"
+
+
+def test_everything_mounted_below_a_directory_is_told_and_nothing_hidden() -> None:
+    mounts = Mounts(parse(TABLE))
+    assert [mount.filesystem for mount in mounts.below("/srv")] == ["cifs", "nfs4", "fuse.sshfs"]
+    assert [mount.filesystem for mount in mounts.below("/auto")] == []
+    assert [mount.filesystem for mount in mounts.below("/srv/t")] == []
+    assert len(mounts.below("/")) == 6
+    over = TABLE + "\n40 30 0:70 / /srv rw - tmpfs none rw"
+    assert [mount.filesystem for mount in Mounts(parse(over)).below("/srv")] == []
+    assert Mounts(parse(over)).holding("/srv/media").filesystem == "tmpfs"
+
+
+def test_links_are_followed_up_to_the_first_share(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    (tmp_path / "local" / "deep").mkdir(parents=True)
+    (tmp_path / "to-share").symlink_to("local/../share/x")
+    (tmp_path / "to-local").symlink_to(tmp_path / "local")
+    (tmp_path / "circle").symlink_to("circle")
+    table = f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:9 / {tmp_path}/share rw - cifs //nas/share rw"
+    mounts = Mounts(parse(table))
+    for path, filesystem, leads in (
+        ("to-share/y", "cifs", "share/x/y"),
+        ("share/y/../z", "cifs", "share/z"),
+        ("to-local/deep", "ext4", "local/deep"),
+        ("to-local/../local/./deep/", "ext4", "local/deep"),
+        ("to-local/no/such", "ext4", "local/no/such"),
+    ):
+        held = mounts.follow(f"{tmp_path}/{path}")
+        assert (held.mount.filesystem, held.path) == (filesystem, f"{tmp_path}/{leads}")
+    assert mounts.follow(f"{tmp_path}/circle").mount.filesystem == "ext4"
+
+
+def test_a_share_is_not_touched_to_find_out_that_it_is_one(tmp_path: Path) -> None:
+    if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], check=False).returncode != 0:
+        pytest.skip("seeing what is touched needs strace, and the right to use it")
+    (tmp_path / "share").mkdir()
+    (tmp_path / "link").symlink_to("share/deep")
+    table = tmp_path / "table"
+    table.write_text(f"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:9 / {tmp_path}/share rw - nfs nas:/share rw\n")
+    script = (
+        "import sys; from pathlib import Path; from scriptixd.roots.mounts import MountTable;"
+        "print(MountTable(Path(sys.argv[1])).now().follow(sys.argv[2]).path)"
+    )
+    log = tmp_path / "log"
+    done = subprocess.run(
+        ["strace", "-qq", "-y", "-o", log, "-e", "trace=%file",
+         sys.executable, "-c", script, table, tmp_path / "link/x"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == f"{tmp_path}/share/deep/x"
+    touched = [line for line in log.read_text().splitlines() if f"{tmp_path}/share" in line and "execve" not in line]
+    assert touched == []
+
+
+def test_the_table_is_read_again_only_when_it_has_changed() -> None:
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0:
+        pytest.skip("mounting needs root and mount namespaces")
+    script = """
+import os, subprocess, sys, tempfile
+from scriptixd.roots.mounts import MOUNTS
+place = tempfile.mkdtemp()
+before = MOUNTS.now()
+assert all(MOUNTS.now() is before for _ in range(1000))
+for _ in range(20):
+    subprocess.run(["mount", "-t", "tmpfs", "here", place], check=True)
+    assert MOUNTS.now().holding(place).source == "here"
+    assert MOUNTS.now() is MOUNTS.now()
+    subprocess.run(["umount", place], check=True)
+    assert MOUNTS.now().holding(place).source != "here"
+os.rmdir(place)
+"""
+    subprocess.run(["unshare", "-m", sys.executable, "-c", script], check=True)
 
 
 def test_lines_that_are_none_are_left_out() -> None:
     assert parse("\nnonsense\n1 2 3 - \na b c d e f - ext4 x\n") == ()
-    assert holding("/srv", ()) == Mount("unknown", "unknown", "/", "/", -1, -1)
+    assert holding("/srv", ()) == NOWHERE
 
 
 @pytest.mark.parametrize("filesystem", ["ext4", "ext3", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay"])
@@ -82,6 +162,20 @@ def test_the_kernels_own_table_holds_every_path(tmp_path: Path) -> None:
     assert path_within(mount, str(tmp_path.resolve())).endswith(tmp_path.name)
     assert mount_of("/proc").filesystem == "proc"
     assert os.fsencode(mount.source)
+
+
+def test_a_table_that_is_closed_is_opened_again() -> None:
+    table = MountTable()
+    assert table.now().holding("/") == MOUNTS.now().holding("/")
+    table.close()
+    assert table.now().holding("/") == MOUNTS.now().holding("/")
+    table.close()
+    table.close()
+
+
+def test_names_that_look_like_ends_of_lines_are_none() -> None:
+    (mount,) = parse("9 1 0:1 / /srv/a\x0bb\u2028c rw - ext4 /dev/x rw\n")
+    assert mount.mountpoint == "/srv/a\x0bb\u2028c"
 
 
 def test_the_parser_agrees_with_itself_on_bytes_that_are_not_utf_8() -> None:

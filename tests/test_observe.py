@@ -12,16 +12,30 @@ import pytest
 
 from scriptixd.daemon.daemon import _folder
 from scriptixd.observe import log
-from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveUpload, live_path, read_live, write_live
+from scriptixd.observe.live import (
+    Live,
+    LiveFolder,
+    LivePause,
+    LiveRestless,
+    LiveUpload,
+    live_path,
+    read_live,
+    write_live,
+)
 from scriptixd.observe.systemd import Systemd
 from scriptixd.watch.scanner import Offline, ScanReport
 
+COUNCIL = LiveFolder("council", "events", "ext4 is a local file system", "", 150.0, ("deep: may not be read",))
+COURT = LiveFolder(
+    "court", "", "", "it does not answer", None, (), offline_since=120.0, hung=True, asks="is it the new disk?",
+    restless=(LiveRestless("live.ts", 90.0),),
+)  # fmt: skip
 LIVE = Live(
     pid=42,
     version="1.0",
     started_at=100.0,
     written_at=200.0,
-    folders=(LiveFolder("council", "events", "ext4 is a local file system", "", 150.0, ("deep: may not be read",)),),
+    folders=(COUNCIL, COURT),
     uploads=(LiveUpload(7, 10, 20, 5.0),),
     pauses=(LivePause("account", "", "the key is refused", "check it"),),
     requests_last_minute=3,
@@ -44,7 +58,7 @@ def test_figures_that_nobody_renews_are_none(tmp_path: Path, now: float) -> None
     assert read_live(path, now) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"pid": 1}', '{"folders": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"pid": 1}', '{"folders": 3}', '{"folders": [{}]}'])
 def test_figures_that_cannot_be_read_are_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "live.json"
     path.write_text(content)

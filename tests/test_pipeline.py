@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import wave
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +27,11 @@ from scriptixd.errors import (
 )
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import (
+    Approved,
     ChunkAccepted,
+    Dismissed,
     Hashed,
+    Held,
     Postponed,
     Rejected,
     ResultReady,
@@ -39,10 +44,13 @@ from scriptixd.jobs.events import (
     UploadLost,
     UploadOpened,
 )
+from scriptixd.jobs.examination import FLOODED, RETAGGED
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pacing import BACKOFF_CAP, LOOK_CAP, SESSION_PATIENCE
 from scriptixd.jobs.pipeline import UNDECIDABLE, Step
-from scriptixd.jobs.ports import Running, Unclear
+from scriptixd.jobs.ports import Doubt, Running, Unclear, Wait
+from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.verbs import apply_open_requests
 
 SMALL = b"0123456789"  # one chunk
 LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks of 20
@@ -254,6 +262,148 @@ def test_an_upload_that_was_opened_for_a_job_that_moved_on_meanwhile_is_given_up
     assert fresh(world, job).state is State.FOUND
 
 
+# Whole or not
+
+
+def test_what_somebody_still_writes_to_waits_as_long_as_it_takes_and_its_copies_do_not(world: World) -> None:
+    job, copy = world.drop("a.wav", LONG), world.drop("copy.wav", LONG)
+    world.examiner.opinions["a.wav"] = Wait(10.0, "somebody has it open", "close it there")
+    waits = []
+    for _ in range(9):
+        step = world.step(job)
+        assert isinstance(step.event, Postponed)
+        waits.append(step.job.due_at - world.now.wall)
+        assert (step.job.reason, step.job.hint) == ("somebody has it open", "close it there")
+        world.pass_time(10)
+    assert waits == [10] * 9
+    assert world.service.asked.total() == 0
+    assert world.store.jobs.due(State.FOUND, world.now.wall, "council", [job.id]) == copy
+    assert fresh(world, job).failures == 5, "a later failure is not made to wait longer for it"
+    world.step_until(copy, State.READY)
+    world.examiner.opinions.clear()
+    world.drive()
+    assert fresh(world, copy) == world.job_of("a.wav")
+    assert world.service.completed == 1
+
+
+def test_a_doubt_is_asked_about_once_and_a_yes_holds_for_this_content(world: World) -> None:
+    job = world.drop("a.wav", LONG)
+    world.examiner.opinions["a.wav"] = Doubt("it says that it is longer")
+    step = world.step(job)
+    assert isinstance(step.event, Held)
+    assert (step.job.state, step.job.held_for) == (State.HELD, "it says that it is longer")
+    assert world.service.asked.total() == 0
+    assert world.desk.probed == []
+    world.store.jobs.apply(step.job, Approved(), world.now.wall)
+    world.step_until(job, State.UPLOADING)
+    world.put("a.wav", LONG + b"more")
+    world.scan()
+    assert world.step(job).job.state is State.HELD
+    world.put("a.wav", LONG + b"still more")
+    world.scan()
+    assert fresh(world, job).state is State.FOUND, "what it was held for is not there any more"
+    world.examiner.opinions.clear()
+    world.step_until(job, State.READY)
+    assert list(world.service.paid) == [(sha256(LONG + b"still more"), DUTCH.key)]
+
+
+def test_known_content_is_shared_without_a_question(world: World) -> None:
+    world.folders.changed_holds = True
+    first = world.step_until(world.drop("a.wav", LONG), State.READY)
+    copy = world.drop("copy.wav", LONG)
+    world.examiner.opinions["copy.wav"] = Doubt("it says that it is longer")
+    world.step(copy)
+    assert world.step(copy).job.id == first.id
+
+
+def test_what_is_asked_again_on_purpose_is_not_doubted_again(world: World) -> None:
+    world.examiner.opinions["a.wav"] = Doubt("it says that it is longer")
+    job = world.drop("a.wav", LONG)
+    world.store.jobs.apply(world.step(job).job, Approved(), world.now.wall)
+    world.step_until(job, State.READY)
+    world.store.requests.ask(Verb.REDO, [job.id], world.now.wall)
+    apply_open_requests(world.store, lambda _source: DUTCH, world.now)
+    world.drive()
+    assert world.service.completed == 2
+
+
+def wav(seconds: float, pitch: int = 0, tag: bytes = b"") -> bytes:
+    """A recording that plays so long, and perhaps a tag at its end."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(100)
+        file.writeframes(bytes([128 + pitch]) * round(seconds * 100))
+    return buffer.getvalue() + tag
+
+
+def test_more_hours_within_an_hour_than_go_unasked_wait_for_a_yes(world: World) -> None:
+    world.chunk_size = 10**6
+    world.folders.hours_unasked = 0.05
+    world.restart()
+    jobs = [world.drop(f"{seconds}.wav", wav(seconds)) for seconds in (100, 90, 20)]
+    assert world.step(jobs[0]).job.state is State.UPLOADING
+    flood = world.step(jobs[1])
+    assert (flood.job.state, flood.job.reason) == (State.HELD, FLOODED)
+    assert world.step(jobs[2]).job.state is State.UPLOADING, "with this one it is not yet too much"
+    world.store.jobs.apply(flood.job, Approved(), world.now.wall)
+    assert world.step(jobs[1]).job.state is State.UPLOADING
+    unasked = world.drop("later.wav", wav(65))
+    assert world.step(unasked).job.state is State.HELD
+    world.store.jobs.apply(fresh(world, unasked), Dismissed(), world.now.wall)
+    world.pass_time(3601)
+    later = world.drop("much later.wav", wav(170))
+    assert world.step(later).job.state is State.UPLOADING
+
+
+@pytest.fixture
+def paid(world: World) -> Job:
+    """A recording of a minute that was paid for."""
+    world.chunk_size = 10**6
+    world.folders.changed_holds = True
+    world.restart()
+    job = world.step_until(world.drop("a.wav", wav(60)), State.UPLOADED)
+    assert job.media_seconds == 60
+    return job
+
+
+def test_new_bytes_that_play_as_long_as_before_wait_for_a_yes(world: World, paid: Job) -> None:
+    again = world.drop("a.wav", wav(60.4, tag=b"a tag"))
+    assert again.id != paid.id
+    before = world.service.asked.total()
+    step = world.step(again)
+    assert isinstance(step.event, Held)
+    assert (step.job.state, step.job.reason) == (State.HELD, RETAGGED)
+    assert world.service.asked.total() == before
+    world.examiner.opinions["a.wav"] = Doubt("it says that it is longer")
+    world.store.jobs.apply(step.job, Approved(), world.now.wall)
+    world.store.jobs.apply(world.step(again).job, Approved(), world.now.wall)
+    world.step_until(again, State.UPLOADED)
+    assert world.service.completed == 2
+
+
+@pytest.mark.parametrize("what", ["another length", "unknown length", "not configured", "another file", "on purpose"])
+def test_what_is_no_retagged_recording_goes_on(world: World, paid: Job, what: str) -> None:
+    again = paid
+    match what:
+        case "another length":
+            again = world.drop("a.wav", wav(61, tag=b"a tag"))
+        case "unknown length":
+            again = world.drop("a.wav", LONG)
+        case "not configured":
+            world.folders.changed_holds = False
+            again = world.drop("a.wav", wav(60, tag=b"a tag"))
+        case "another file":
+            again = world.drop("b.wav", wav(60, pitch=9, tag=b"a tag"))
+        case "on purpose":
+            source = world.store.sources.at("council", "a.wav")
+            assert source is not None
+            again = world.store.jobs.create(source, DUTCH, "", 1, world.now.wall)
+    world.step_until(again, State.UPLOADED)
+    assert world.service.completed == 2
+
+
 # The same content again
 
 
@@ -427,11 +577,16 @@ def test_a_file_that_changes_while_it_is_sent_is_given_up_and_nothing_is_paid_fo
             assert sent(world) == [LONG]
             return
         step = world.step(job)
-    if change in {"deleted", "renamed"}:
+    if change == "deleted":
         _is_gone_once_the_scanner_says_so(world, job, step)
-        if change == "renamed":
-            world.step_until(world.job_of("b.wav"), State.READY)
-            assert list(world.service.paid) == [(sha256(LONG), DUTCH.key)]
+        return
+    if change == "renamed":
+        assert isinstance(step.event, Postponed)
+        world.scan()
+        assert world.job_of("b.wav").id == job.id
+        world.step_until(job, State.READY)
+        assert (world.service.asked[Call.CREATE], world.service.discarded) == (1, [])
+        assert list(world.service.paid) == [(sha256(LONG), DUTCH.key)]
         return
     assert isinstance(step.event, SourceChanged)
     assert (step.job.state, step.job.file_id, step.job.closing_at) == (State.FOUND, None, None)

@@ -13,24 +13,66 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from scriptixd.errors import FileTrouble, NameTaken, ShareTrouble, SourceMissing, TargetTrouble
 from scriptixd.roots import writing
+from scriptixd.roots.gate import Gate
+from scriptixd.roots.isolated import IsolatedRoot
 from scriptixd.roots.local import LocalRoot
-from scriptixd.roots.mounts import mount_of
-from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, Entry, Kind, Root
+from scriptixd.roots.mounts import MOUNTS, MountTable, mount_of, path_within
+from scriptixd.roots.reaching import FolderRoot
+from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, Entry, Kind, Listing, Reader, Root
 
-KINDS: dict[str, Callable[[Path], Root]] = {"local": LocalRoot}  # further kinds of root are added here
 NOBODY = 65534
 
 
+def make_local(place: Path, _stack: ExitStack) -> Root:
+    return LocalRoot(place)
+
+
+def make_isolated(place: Path, stack: ExitStack) -> Root:
+    root = IsolatedRoot(str(place))
+    stack.callback(root.close)
+    return root
+
+
+def make_folder(place: Path, stack: ExitStack) -> Root:
+    root = FolderRoot(place)
+    stack.callback(root.close)
+    return root
+
+
+def make_foreign_folder(place: Path, stack: ExitStack) -> Root:
+    table = Path(stack.enter_context(tempfile.TemporaryDirectory()), "mountinfo")
+    table.write_text("1 0 8:1 / / rw - nfs4 nas:/everything rw\n")
+    mounts = MountTable(table)
+    stack.callback(mounts.close)
+    root = FolderRoot(place, mounts=mounts)
+    stack.callback(root.close)
+    return root
+
+
+def make_gate(place: Path, _stack: ExitStack) -> Root:
+    return Gate(LocalRoot(place))
+
+
+KINDS = {
+    "local": make_local,
+    "isolated": make_isolated,
+    "folder": make_folder,
+    "foreign folder": make_foreign_folder,
+    "gate": make_gate,
+}
+
+
 @pytest.fixture(params=KINDS)
-def make(request: pytest.FixtureRequest) -> Callable[[Path], Root]:
-    return KINDS[request.param]
+def make(request: pytest.FixtureRequest, _nothing_stays_open: None) -> Iterator[Callable[[Path], Root]]:
+    with ExitStack() as stack:
+        yield lambda place: KINDS[request.param](place, stack)
 
 
 @pytest.fixture
@@ -47,6 +89,7 @@ def root(make: Callable[[Path], Root], folder: Path) -> Root:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_open() -> Iterator[None]:
+    MOUNTS.now()  # is open for as long as the process runs
     before = os.listdir("/proc/self/fd")
     yield
     assert len(os.listdir("/proc/self/fd")) == len(before)
@@ -61,13 +104,15 @@ def outside() -> Iterator[Path]:
 
 
 @contextmanager
-def nobody() -> Iterator[None]:
-    """Not being root for a while, to whom everything is allowed."""
+def nobody(root: Root | None = None) -> Iterator[None]:
+    """Not being root for a while, to whom everything is allowed; a child of `root` must not be, either."""
     if os.geteuid() != 0:
         yield
         return
     os.seteuid(NOBODY)
     try:
+        if root is not None and root.at_once > 1 and not os.access(sys.executable, os.X_OK, effective_ids=True):
+            pytest.skip("nobody but root may start this Python")
         yield
     finally:
         os.seteuid(0)
@@ -85,9 +130,11 @@ def names(root: Root, directory: str = "") -> dict[str, Entry]:
 
 
 def test_a_root_is_known_by_its_disk_and_not_by_where_that_is_mounted(root: Root, folder: Path) -> None:
-    mount, identity = mount_of(str(folder)), root.identity()
-    assert (identity.filesystem, identity.source) == (mount.filesystem, mount.source)
-    assert identity.subpath.endswith(str(folder.relative_to(mount.mountpoint)))
+    mount, disk = mount_of(str(folder)), root.disk()
+    assert (disk.identity.filesystem, disk.identity.source) == (mount.filesystem, mount.source)
+    assert disk.identity.subpath == path_within(mount, str(folder))
+    assert disk.mountpoint == mount.mountpoint
+    assert disk.nested == ()
 
 
 def test_a_root_that_is_a_link_is_the_directory_that_it_leads_to(
@@ -97,14 +144,14 @@ def test_a_root_that_is_a_link_is_the_directory_that_it_leads_to(
     link = tmp_path / "link"
     link.symlink_to(folder)
     root = make(link)
-    assert root.identity() == make(folder).identity()
+    assert root.disk() == make(folder).disk()
     assert list(names(root)) == ["a.wav"]
     root.write("a.srt", b"text", None)
     with root.open("a.wav") as reader:
         assert reader.read(0, 10) == b"sound"
 
 
-@pytest.mark.parametrize("ask", ["identity", "listing", "open", "probe", "write", "sweep"])
+@pytest.mark.parametrize("ask", ["disk", "listing", "open", "probe", "write", "remove", "sweep"])
 @pytest.mark.parametrize("what", ["missing", "a file", "a dead link", "a link to itself"])
 def test_a_root_that_is_not_there_is_trouble_of_the_share(
     make: Callable[[Path], Root], tmp_path: Path, what: str, ask: str
@@ -116,11 +163,12 @@ def test_a_root_that_is_not_there_is_trouble_of_the_share(
         place.symlink_to(tmp_path / "nowhere" if what == "a dead link" else place)
     root = make(place)
     asked: dict[str, Callable[[], object]] = {
-        "identity": root.identity,
+        "disk": root.disk,
         "listing": lambda: root.listing(""),
         "open": lambda: root.open("a.wav"),
         "probe": lambda: root.probe(""),
         "write": lambda: root.write("a.srt", b"", None),
+        "remove": lambda: root.remove("a.srt", sha256(b"")),
         "sweep": lambda: root.sweep(""),
     }
     with pytest.raises(ShareTrouble) as caught:
@@ -133,8 +181,9 @@ def test_a_root_that_may_not_be_read_is_trouble_of_the_share(make: Callable[[Pat
     place = outside / "closed"
     place.mkdir()
     place.chmod(0)
-    with nobody(), pytest.raises(ShareTrouble) as caught:
-        make(place).listing("")
+    root = make(place)
+    with nobody(root), pytest.raises(ShareTrouble) as caught:
+        root.listing("")
     place.chmod(0o700)
     assert "must be able to read" in caught.value.hint
 
@@ -167,6 +216,42 @@ def test_a_listing_names_files_directories_and_the_rest(root: Root, folder: Path
     assert [entry.name for entry in found.values() if entry.stat is not None] == ["a.wav"]
 
 
+def test_a_listing_tells_what_a_file_takes_on_its_disk(root: Root, folder: Path) -> None:
+    (folder / "sound.wav").write_bytes(os.urandom(100_000))
+    (folder / "placeholder.wav").touch()
+    os.truncate(folder / "placeholder.wav", 50_000_000)
+    found = names(root)
+    assert found["sound.wav"].allocated >= 100_000
+    assert found["placeholder.wav"].allocated == 0
+
+
+def test_a_listing_has_the_same_signature_until_something_changes(root: Root, folder: Path) -> None:
+    (folder / "sub").mkdir()
+    for number in range(20):
+        (folder / f"{number}.wav").write_bytes(b"sound")
+    seen = {root.listing("").signature}
+    assert root.listing("").signature in seen
+    assert Listing.of(root.listing("")).signature in seen
+    with (folder / "7.wav").open("ab") as file:
+        file.write(b"more")
+    seen.add(root.listing("").signature)
+    os.utime(folder / "3.wav", ns=(1, 1))
+    seen.add(root.listing("").signature)
+    (folder / "5.wav").rename(folder / "5.mp4")
+    seen.add(root.listing("").signature)
+    (folder / "5.mp4").unlink()
+    seen.add(root.listing("").signature)
+    assert len(seen) == 5
+
+
+def test_a_listing_of_thousands_is_whole(root: Root, folder: Path) -> None:
+    wanted = {f"{number:05}.wav" for number in range(5_000)}
+    for name in wanted:
+        (folder / name).touch()
+    assert {entry.name for entry in root.listing("")} == wanted
+    assert len(root.listing("")) == 5_000
+
+
 def test_names_that_are_no_text_go_there_and_back(root: Root, folder: Path) -> None:
     for name in (b"caf\xe9.wav", b"new\nline.wav", b"\x1b[31m.wav", b"\xff\xfe", "naïve.wav".encode()):
         directory = os.fsencode(folder) + b"/d" + name
@@ -194,9 +279,9 @@ def test_a_directory_that_may_not_be_read_is_trouble_of_that_directory(
     (outside / "closed").chmod(0)
     (outside / "open").mkdir(mode=0o755)
     root = make(outside)
-    with nobody():
+    with nobody(root):
         assert set(names(root)) == {"closed", "open"}
-        assert root.listing("open") == []
+        assert len(root.listing("open")) == 0
         with pytest.raises(FileTrouble) as caught:
             root.listing("closed")
     assert not isinstance(caught.value, SourceMissing)
@@ -209,11 +294,11 @@ def test_an_entry_that_cannot_be_asked_does_not_spoil_the_listing(make: Callable
     (place / "a.wav").write_bytes(b"sound")
     place.chmod(0o644)  # names may be read, files may not be asked
     root = make(outside)
-    with nobody():
+    with nobody(root):
         try:
-            entries = root.listing("listable")
+            entries = list(root.listing("listable"))
         except FileTrouble:
-            entries = ()  # as good: nothing is inferred from either
+            entries = []  # as good: nothing is inferred from either
     place.chmod(0o755)
     assert all(entry == Entry("a.wav", Kind.FILE, None) for entry in entries)
 
@@ -236,11 +321,14 @@ def test_no_link_below_the_root_is_followed(root: Root, folder: Path, tmp_path: 
             ask("dir")
     with pytest.raises(SourceMissing):
         root.write("dir/a.srt", b"text", None)
+    root.remove("dir/a.wav", sha256(b"secret"))
     for name in ("a.wav", "dead.srt"):
         with pytest.raises(NameTaken):
             root.write(name, b"text", None)
         with pytest.raises(NameTaken):
             root.write(name, b"text", sha256(b"secret"))
+        with pytest.raises(NameTaken):
+            root.remove(name, sha256(b"secret"))
     assert sorted(os.listdir(secret)) == ["a.wav"]
     assert (secret / "a.wav").read_bytes() == b"secret"
 
@@ -296,6 +384,49 @@ def test_a_reader_stays_with_its_file_and_tells_of_its_changes(root: Root, folde
         assert reader.read(0, 10) == b"1234567"
 
 
+def test_a_reader_tells_whether_somebody_writes(root: Root, folder: Path) -> None:
+    (folder / "a.wav").write_bytes(b"sound")
+    with root.open("a.wav") as reader:
+        told = reader.written_to()
+        if told is None:
+            pytest.skip("no leases on this file system, or no right to them")
+        assert told is False
+        with (folder / "a.wav").open("ab"):
+            assert reader.written_to() is True
+        assert reader.written_to() is False
+
+
+def test_a_writer_is_not_held_up_and_never_ends_the_one_who_asks(root: Root, folder: Path) -> None:
+    (folder / "a.wav").write_bytes(b"sound")
+    with root.open("a.wav") as reader:
+        if reader.written_to() is None:
+            pytest.skip("no leases on this file system, or no right to them")
+        told = []
+        with subprocess.Popen([sys.executable, "-c", HAMMER, folder / "a.wav"]) as writer:
+            asking = threading.Thread(target=lambda: told.extend(ask_until_the_end(reader, writer)))
+            asking.start()
+            told += ask_until_the_end(reader, writer)
+            asking.join()
+    assert writer.returncode == 0
+    assert set(told) <= {True, False}
+    assert told
+    assert list(names(root)) == ["a.wav"]
+
+
+def ask_until_the_end(reader: Reader, writer: subprocess.Popen[bytes]) -> list[bool | None]:
+    told = []
+    while writer.poll() is None:
+        told.append(reader.written_to())
+    return told
+
+
+HAMMER = """
+import os, sys
+for _ in range(5_000):
+    os.close(os.open(sys.argv[1], os.O_WRONLY))
+"""
+
+
 def test_a_file_that_is_not_there_is_missing(root: Root, folder: Path) -> None:
     (folder / "sub").mkdir()
     for path in ("a.wav", "sub/a.wav", "no/a.wav"):
@@ -316,8 +447,9 @@ def test_what_is_no_plain_file_is_refused_and_never_waited_for(root: Root, folde
 def test_a_file_that_may_not_be_read_says_who_must_be_able_to(make: Callable[[Path], Root], outside: Path) -> None:
     (outside / "a.wav").write_bytes(b"sound")
     (outside / "a.wav").chmod(0)
-    with nobody(), pytest.raises(FileTrouble) as caught:
-        make(outside).open("a.wav")
+    root = make(outside)
+    with nobody(root), pytest.raises(FileTrouble) as caught:
+        root.open("a.wav")
     assert not isinstance(caught.value, SourceMissing)
     assert "the user" in caught.value.hint
 
@@ -408,6 +540,22 @@ def test_what_was_to_be_replaced_may_be_gone(root: Root, folder: Path) -> None:
     assert (folder / "a.srt").read_bytes() == b"text"
 
 
+def test_our_own_file_is_removed_and_an_edited_one_is_not(root: Root, folder: Path) -> None:
+    for name in ("a.srt", "b.srt"):
+        root.write(name, b"text", None)
+    (folder / "b.srt").write_bytes(b"edited")
+    root.remove("a.srt", sha256(b"text"))
+    with pytest.raises(NameTaken, match=r"b\.srt was changed by somebody else"):
+        root.remove("b.srt", sha256(b"text"))
+    assert os.listdir(folder) == ["b.srt"]
+
+
+def test_what_was_to_be_removed_may_be_gone(root: Root, folder: Path) -> None:
+    root.remove("a.srt", sha256(b"text"))
+    root.remove("no/a.srt", sha256(b"text"))
+    assert os.listdir(folder) == []
+
+
 def test_of_many_writers_of_one_name_exactly_one_wins(make: Callable[[Path], Root], folder: Path) -> None:
     won, lost = [], []
     start = threading.Barrier(8)
@@ -446,10 +594,11 @@ def test_a_name_that_is_too_long_is_trouble_of_the_target(root: Root, folder: Pa
 
 def test_a_directory_that_may_not_be_written_is_found_by_the_probe(make: Callable[[Path], Root], outside: Path) -> None:
     root = make(outside)
-    with nobody():
+    with nobody(root):
         if os.access(outside, os.W_OK, effective_ids=True):
             outside.chmod(0o555)
-        for ask in (lambda: root.probe(""), lambda: root.write("a.srt", b"", None)):
+        asks: tuple[Callable[[], object], ...] = (lambda: root.probe(""), lambda: root.write("a.srt", b"", None))
+        for ask in asks:
             with pytest.raises(TargetTrouble) as caught:
                 ask()
             assert "must be able to create files" in caught.value.hint

@@ -5,148 +5,30 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from memory_book import MemoryBook, StoredBook
+from bench import BOOKS, DUTCH, ENGLISH, SOUND, WATCHED, WINDOW, Bench, HandBell, nothing, policy
+from memory_book import MemoryBook
 
-from scriptixd.errors import AdministratorHeals, FileTrouble, ShareTrouble, StateTrouble
+from scriptixd.errors import AdministratorHeals, FileTrouble, StateTrouble
 from scriptixd.jobs.clock import Now, read_clock
-from scriptixd.jobs.job import DocumentType, Request
 from scriptixd.jobs.source import Admission, Existing
 from scriptixd.roots.local import LocalRoot
-from scriptixd.roots.root import Entry, Identity, Kind
+from scriptixd.roots.root import Disk, Entry, Identity, Kind, Listing, Nested
+from scriptixd.watch.claim import Claim
 from scriptixd.watch.comparison import HELD_FOR_EXISTING
-from scriptixd.watch.doorbell import TWICE, Bell, Doorbell, Rung
+from scriptixd.watch.doorbell import Bell, Doorbell
 from scriptixd.watch.filters import Filter
+from scriptixd.watch.ground import Ground
+from scriptixd.watch.hearing import Hearing
 from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window
-from scriptixd.watch.scanner import BELL_CHECK, RETRY_MOST, Scanner, Watched
+from scriptixd.watch.scanner import BELL_CHECK, CONFIRM, RESTLESS_LEAST, RETRY_MOST, Scanner
 from scriptixd.watch.walk import AT_ONCE
 
-pytestmark = pytest.mark.filterwarnings(f"ignore:{TWICE}:RuntimeWarning")
-
 DEADLINE = 30.0  # s
-SOUND = b"sound" * 1000
-DUTCH = Request("nl", DocumentType.CAPTION)
-ENGLISH = Request("en", DocumentType.CAPTION)
-WINDOW = 10.0
-WATCHED = Watched("council", settle_window=WINDOW, scan_interval=900.0)
-BOOKS: dict[str, Callable[[], MemoryBook]] = {"memory": MemoryBook, "state file": StoredBook}
-
-
-def _nothing(directory: str) -> None:
-    """What happens before a listing, usually."""
-
-
-def _dutch(path: str) -> Request:
-    return DUTCH
-
-
-class HandBell:
-    """A doorbell that the test rings."""
-
-    def __init__(self) -> None:
-        self.rung = Rung()
-        self.living = True
-        self.stopped = False
-
-    def take(self) -> Rung:
-        rung, self.rung = self.rung, Rung()
-        return rung
-
-    def alive(self) -> bool:
-        return self.living
-
-    def stop(self) -> None:
-        self.stopped = True
-
-
-class CountingRoot(LocalRoot):
-    """A local root that remembers what it was asked, and can lose its disk."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.listed: list[str] = []
-        self.away = False
-        self.disk: str | None = None
-        self.before_listing: Callable[[str], None] = _nothing
-
-    def identity(self) -> Identity:
-        if self.away:
-            raise ShareTrouble("the share is away", "mount it")
-        here = super().identity()
-        return here if self.disk is None else replace(here, source=self.disk)
-
-    def listing(self, directory: str) -> Sequence[Entry]:
-        self.before_listing(directory)
-        if self.away:
-            raise ShareTrouble("the share is away", "mount it")
-        self.listed.append(directory)
-        return super().listing(directory)
-
-
-class Bench:
-    """A folder, its scanner, and a clock that the test moves."""
-
-    def __init__(self, folder: Path, book: MemoryBook, watched: Watched = WATCHED, boot: str = "boot-1") -> None:
-        self.folder = folder
-        self.book = book
-        self.now = Now(1_800_000_000.0, 5000.0)
-        self.bells: list[HandBell] = []
-        self.beats = 0
-        self.stopping = False
-        self.root = CountingRoot(folder)
-        self.start(watched, boot)
-
-    def start(self, watched: Watched = WATCHED, boot: str = "boot-1", hang: Callable[[], Bell] | None = None) -> None:
-        """A scanner as a fresh daemon has it, on the same book."""
-        self.scanner = Scanner(
-            watched,
-            self.root,
-            self.book,
-            lambda path: ENGLISH if path.startswith("en/") else DUTCH,
-            hang or self._hang,
-            beat=self._beat,
-            stop=lambda: self.stopping,
-            clock=lambda: self.now,
-            boot=boot,
-        )
-
-    def _hang(self) -> Bell:
-        self.bells.append(HandBell())
-        return self.bells[-1]
-
-    def _beat(self) -> None:
-        self.beats += 1
-
-    def put(self, path: str, content: bytes = SOUND) -> Path:
-        place = self.folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(content)
-        return place
-
-    def run(self, after: float = 1.0) -> float:
-        """One run, so many seconds later; returns in how many seconds the next is wanted."""
-        self.now = Now(self.now.wall + after, self.now.boot + after)
-        return self.scanner.run_once(self.now) - self.now.boot
-
-    def ring(self, *directories: str, trees: tuple[str, ...] = (), everything: bool = False) -> None:
-        self.bells[-1].rung = Rung(frozenset(directories), frozenset(trees), everything)
-
-    @property
-    def present(self) -> set[str]:
-        return {source.path for source in self.book.sources.values() if source.present}
-
-    @property
-    def admitted(self) -> dict[str, Admission]:
-        return dict(self.book.admitted)
-
-    def settle(self) -> None:
-        self.run()
-        self.run(WINDOW + 1)
-        self.run(WINDOW + 1)
 
 
 @pytest.fixture(params=BOOKS)
@@ -278,13 +160,33 @@ def test_new_content_under_an_old_name_settles_and_is_admitted_again(bench: Benc
 
 
 def test_a_settle_window_of_nothing_takes_two_looks(folder: Path, book: MemoryBook) -> None:
-    bench = Bench(folder, book, replace(WATCHED, settle_window=0.0))
+    bench = Bench(folder, book, replace(WATCHED, policy=policy(window=0.0), windows=(0.0,)))
     bench.put("a.wav")
     wanted = bench.run()
     assert bench.admitted == {}
     assert 0 < wanted < 1
     bench.run(wanted)
     assert set(bench.admitted) == {"a.wav"}
+
+
+def test_a_file_that_never_stops_growing_is_named(bench: Bench) -> None:
+    place = bench.put("a.wav")
+    bench.put("b.wav")
+    bench.ring("")
+    bench.run()
+    began = bench.now.wall
+    while bench.now.wall < began + RESTLESS_LEAST:
+        assert bench.scanner.view.restless == ()
+        with place.open("ab") as file:
+            file.write(SOUND)
+        bench.run(WINDOW + 1)
+    bench.run(WINDOW + 1)
+    with place.open("ab") as file:
+        file.write(SOUND)
+    bench.run(WINDOW + 1)
+    bench.run(WINDOW + 1)
+    assert bench.scanner.view.restless == ()
+    assert set(bench.admitted) == {"a.wav", "b.wav"}
 
 
 # What is there no more
@@ -297,9 +199,9 @@ def test_deleted_and_renamed_files_are_gone_and_come_back(bench: Bench) -> None:
     bench.settle()
     (bench.folder / "a.wav").unlink()
     (bench.folder / "b.wav").rename(bench.folder / "c.wav")
-    bench.ring("")
-    bench.run()
-    assert sorted(bench.book.gone) == ["a.wav", "b.wav"]
+    bench.hear("")
+    assert bench.book.gone == ["a.wav"]
+    assert bench.book.renamed == [("b.wav", "c.wav")]
     assert bench.present == {"c.wav"}
     bench.put("a.wav")
     bench.ring("")
@@ -315,8 +217,7 @@ def test_a_directory_that_has_vanished_takes_its_files_along(bench: Bench, heard
     bench.ring(everything=True)
     bench.settle()
     shutil.rmtree(bench.folder / "sub")
-    bench.ring(*heard)
-    bench.run()
+    bench.hear(*heard)
     assert bench.present == {"a.wav"}
     assert sorted(bench.book.gone) == ["sub/b.wav", "sub/deep/c.wav", "sub/deep/er/d.wav"]
 
@@ -329,6 +230,8 @@ def test_a_directory_that_vanished_while_the_daemon_was_down_takes_its_files_alo
     shutil.rmtree(bench.folder / "sub")
     bench.start()
     bench.run()
+    assert bench.book.gone == []
+    bench.run(CONFIRM)
     assert bench.book.gone == ["sub/deep/b.wav"]
 
 
@@ -337,10 +240,11 @@ def test_a_directory_that_was_renamed_is_seen_under_its_new_name(bench: Bench) -
     bench.ring(everything=True)
     bench.settle()
     (bench.folder / "old").rename(bench.folder / "new")
-    bench.ring("", trees=("new",))
-    bench.run()
-    assert bench.book.gone == ["old/deep/a.wav"]
+    bench.hear("", trees=("new",))
+    assert bench.book.gone == []
+    assert bench.book.renamed == [("old/deep/a.wav", "new/deep/a.wav")]
     assert bench.present == {"new/deep/a.wav"}
+    assert len(bench.book.admitted) == 1
 
 
 def test_nothing_is_inferred_about_an_entry_of_which_the_disk_tells_nothing(
@@ -351,9 +255,8 @@ def test_nothing_is_inferred_about_an_entry_of_which_the_disk_tells_nothing(
     bench.ring(everything=True)
     bench.settle()
     told = [Entry("a.wav", Kind.FILE, None), Entry("sub", Kind.FILE, None)]
-    monkeypatch.setattr(bench.root, "listing", lambda _: told)
-    bench.ring(everything=True)
-    bench.run()
+    monkeypatch.setattr(bench.root, "listing", lambda _: Listing.of(told))
+    bench.hear(everything=True)
     assert bench.book.gone == []
     assert bench.present == {"a.wav", "sub/b.wav"}
 
@@ -370,7 +273,7 @@ def test_a_root_that_vanishes_infers_nothing_and_comes_back(bench: Bench) -> Non
     bench.folder.rename(away)
     waits = [bench.run(1000 if number == 0 else 61) for number in range(9)]
     assert waits == [1, 2, 4, 8, 16, 32, RETRY_MOST, RETRY_MOST, RETRY_MOST]
-    offline = bench.scanner.offline
+    offline = bench.scanner.view.offline
     assert offline is not None
     assert "does not exist" in offline.reason
     assert offline.hint
@@ -380,7 +283,7 @@ def test_a_root_that_vanishes_infers_nothing_and_comes_back(bench: Bench) -> Non
     (away / "c.wav").write_bytes(SOUND)
     away.rename(bench.folder)
     bench.run(61)
-    assert bench.scanner.offline is None
+    assert not bench.offline
     assert bench.present == {"a.wav", "sub/b.wav", "c.wav"}
     bench.run(WINDOW)
     assert bench.admitted["c.wav"] == Admission(DUTCH)
@@ -410,66 +313,8 @@ def test_a_disk_that_goes_away_in_the_middle_of_a_scan_infers_nothing(bench: Ben
 
     bench.root.before_listing = lose
     bench.run(1000)
-    assert bench.scanner.offline is not None
+    assert bench.offline
     assert set(bench.book.gone) <= {"0/a.wav"}
-
-
-def test_a_share_that_is_not_mounted_is_not_an_empty_share(bench: Bench) -> None:
-    bench.root.disk = "//nas/media"
-    bench.put("a.wav")
-    bench.put("sub/b.wav")
-    bench.run(1000)
-    bench.settle()
-    share = bench.folder.with_name("share")
-    bench.folder.rename(share)
-    bench.folder.mkdir()
-    (bench.folder / "NOT MOUNTED.txt").touch()
-    bench.root.disk = None
-    for restart in (False, True):
-        if restart:
-            bench.start()
-        bench.run(1000)
-        offline = bench.scanner.offline
-        assert offline is not None
-        assert "not the disk that it was" in offline.reason
-    assert bench.book.gone == []
-    shutil.rmtree(bench.folder)
-    share.rename(bench.folder)
-    bench.root.disk = "//nas/media"
-    bench.run(1000)
-    assert bench.scanner.offline is None
-    assert bench.present == {"a.wav", "sub/b.wav"}
-    assert bench.book.gone == []
-
-
-def test_a_share_that_goes_away_between_two_listings_loses_nothing(bench: Bench) -> None:
-    bench.put("a.wav")
-    bench.ring("")
-    bench.settle()
-    share = bench.folder.with_name("share")
-
-    def unmount(directory: str) -> None:
-        if bench.root.disk is None:
-            bench.folder.rename(share)
-            bench.folder.mkdir()
-            bench.root.disk = "bare"
-
-    bench.root.before_listing = unmount
-    bench.ring("")
-    bench.run()
-    assert bench.book.gone == []
-    assert bench.scanner.offline is not None
-
-
-def test_a_folder_that_people_have_emptied_is_empty(bench: Bench) -> None:
-    bench.put("a.wav")
-    bench.ring("")
-    bench.settle()
-    (bench.folder / "a.wav").unlink()
-    bench.start()
-    bench.run()
-    assert bench.scanner.offline is None
-    assert bench.book.gone == ["a.wav"]
 
 
 def test_a_directory_that_may_not_be_read_is_told_and_nothing_is_inferred_about_it(bench: Bench) -> None:
@@ -485,10 +330,10 @@ def test_a_directory_that_may_not_be_read_is_told_and_nothing_is_inferred_about_
 
     bench.root.before_listing = refuse
     bench.run(1000)
-    assert bench.scanner.offline is None
+    assert not bench.offline
     assert bench.scanner.view.problems == ("closed may not be read (let us in)",)
     assert bench.book.gone == []
-    bench.root.before_listing = _nothing
+    bench.root.before_listing = nothing
     bench.ring("closed")
     bench.run()
     assert bench.scanner.view.problems == ()
@@ -507,7 +352,7 @@ def test_what_could_not_be_read_when_it_was_first_looked_at_was_there_before(fol
     bench.put("new.wav")
     bench.ring("")
     bench.settle()
-    bench.root.before_listing = _nothing
+    bench.root.before_listing = nothing
     bench.run(1000)
     bench.settle()
     assert bench.admitted == {
@@ -522,7 +367,7 @@ def test_what_could_not_be_read_when_it_was_first_looked_at_was_there_before(fol
 @pytest.mark.parametrize(
     ("existing", "admission"),
     [
-        (Existing.HOLD, Admission(DUTCH, held_for="was there before this folder was first watched")),
+        (Existing.HOLD, Admission(DUTCH, held_for=HELD_FOR_EXISTING)),
         (Existing.PROCESS, Admission(DUTCH)),
         (Existing.IGNORE, Admission(DUTCH, ignored=True)),
     ],
@@ -530,7 +375,7 @@ def test_what_could_not_be_read_when_it_was_first_looked_at_was_there_before(fol
 def test_what_was_there_before_is_treated_as_configured(
     folder: Path, book: MemoryBook, existing: Existing, admission: Admission
 ) -> None:
-    bench = Bench(folder, book, replace(WATCHED, existing=existing))
+    bench = Bench(folder, book, replace(WATCHED, policy=policy(existing)))
     bench.put("old.wav")
     bench.run()
     bench.put("new.wav")
@@ -561,7 +406,7 @@ def test_a_first_contact_that_was_interrupted_goes_on_until_one_pass_is_complete
     bench.run()
     assert len(bench.present) == 3
     bench.stopping = False
-    bench.root.before_listing = _nothing
+    bench.root.before_listing = nothing
     bench.start()
     bench.settle()
     assert len(bench.admitted) == 5
@@ -589,16 +434,6 @@ def test_a_touch_does_not_make_an_old_file_new_but_another_recording_does(folder
     bench.ring("")
     bench.settle()
     assert bench.book.admitted[-1] == ("a.wav", Admission(DUTCH))
-
-
-def test_another_disk_with_files_on_it_is_a_first_contact_of_its_own(bench: Bench) -> None:
-    bench.put("a.wav")
-    bench.ring("")
-    bench.settle()
-    bench.put("b.wav")
-    bench.root.disk = "//other-nas/media"
-    bench.settle()
-    assert bench.admitted == {"a.wav": Admission(DUTCH), "b.wav": Admission(DUTCH, held_for=HELD_FOR_EXISTING)}
 
 
 # When to look
@@ -643,11 +478,10 @@ def test_a_full_directory_is_written_down_in_parts_between_which_it_can_be_stopp
         bench.put(f"{number}.wav")
     bench.run(10)
     assert book.writes == 3
-    shutil.rmtree(folder)
-    folder.mkdir()
+    for recording in folder.glob("*.wav"):
+        recording.unlink()
     beats = bench.beats
-    bench.ring(everything=True)
-    bench.run(10)
+    bench.hear(everything=True)
     assert book.writes == 6
     assert bench.beats - beats >= 4
     assert not bench.present
@@ -670,7 +504,7 @@ def test_a_burst_of_rings_is_few_looks(bench: Bench) -> None:
     assert len(bench.root.listed) <= 5
 
 
-def test_the_timer_looks_at_everything_with_a_fresh_doorbell_and_some_jitter(bench: Bench) -> None:
+def test_the_timer_looks_at_everything_with_some_jitter(bench: Bench) -> None:
     wanted = set()
     for _ in range(5):
         assert bench.run(1000) == BELL_CHECK
@@ -678,7 +512,22 @@ def test_the_timer_looks_at_everything_with_a_fresh_doorbell_and_some_jitter(ben
     assert len(wanted) == 5
     assert all(810 <= seconds <= 990 for seconds in wanted)
     assert bench.root.listed == [""] * 6
-    assert [bell.stopped for bell in bench.bells] == [True] * 5 + [False]
+    assert len(bench.bells) == 1
+
+
+def test_every_directory_is_covered_before_it_is_listed_and_left_when_it_is_gone(bench: Bench) -> None:
+    bench.put("sub/deep/a.wav")
+    bench.put("@eaDir/b.wav")
+    covered: list[bool] = []
+    bench.root.before_listing = lambda directory: covered.append(directory in bench.bells[-1].covered)
+    bench.ring(everything=True)
+    bench.settle()
+    assert len(covered) >= 3
+    assert all(covered)
+    assert bench.bells[-1].covered == {"", "sub", "sub/deep"}
+    shutil.rmtree(bench.folder / "sub")
+    bench.hear("")
+    assert bench.bells[-1].covered == {""}
 
 
 def test_a_dead_doorbell_is_replaced_and_everything_is_looked_at(bench: Bench) -> None:
@@ -690,21 +539,45 @@ def test_a_dead_doorbell_is_replaced_and_everything_is_looked_at(bench: Bench) -
     assert bench.bells[0].stopped
 
 
-def test_without_watches_the_folder_is_polled_and_says_why(folder: Path, book: MemoryBook) -> None:
+def test_without_a_doorbell_the_folder_is_polled_and_says_why(folder: Path, book: MemoryBook) -> None:
     bench = Bench(folder, book)
 
     def refuse() -> Bell:
-        raise AdministratorHeals("the kernel has no inotify watch left", "raise it")
+        raise AdministratorHeals("the kernel has no inotify instance left", "raise it")
 
     bench.start(replace(WATCHED, scan_interval=None), hang=refuse)
-    assert 27 <= bench.run() <= 33
+    bench.run()
+    assert 27 <= bench.scanner._next_full - bench.now.boot <= 33
     choice = bench.scanner.view.choice
-    assert choice == Choice(Mode.POLL, "the kernel has no inotify watch left (raise it)")
+    assert choice == Choice(Mode.POLL, "the kernel has no inotify instance left (raise it)")
+
+
+def test_without_watches_for_every_directory_the_folder_is_polled_with_one_warning(
+    folder: Path, book: MemoryBook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(bell: HandBell, directory: str) -> None:
+        if directory == "sub":
+            raise AdministratorHeals("20 watches are not enough", "raise it")
+
+    bench = Bench(folder, book, replace(WATCHED, scan_interval=None))
+    bench.put("sub/a.wav")
+    with monkeypatch.context() as patch:
+        patch.setattr(HandBell, "cover", refuse)
+        assert bench.run() <= WINDOW
+        for _ in range(100):
+            bench.run(30)
+        assert bench.present == {"sub/a.wav"}
+        assert bench.scanner.view.choice == Choice(Mode.POLL, "20 watches are not enough (raise it)")
+        assert all(bell.stopped for bell in bench.bells)
+        assert [record.levelname for record in caplog.records if "20 watches" in record.message] == ["WARNING"]
+    bench.run(1000)
+    assert bench.scanner.view.choice == Choice(Mode.EVENTS, bench.scanner.view.choice.why)
 
 
 def test_polling_looks_at_everything_each_time_without_a_doorbell(folder: Path, book: MemoryBook) -> None:
-    bench = Bench(folder, book, Watched("council", watch=Mode.POLL, settle_window=WINDOW))
-    assert 27 <= bench.run() <= 33
+    bench = Bench(folder, book, replace(WATCHED, watch=Mode.POLL, scan_interval=None))
+    bench.run()
+    assert 27 <= bench.scanner._next_full - bench.now.boot <= 33
     bench.put("sub/a.wav")
     bench.run(34)
     assert bench.present == {"sub/a.wav"}
@@ -738,7 +611,7 @@ def test_a_scan_that_takes_longer_than_the_window_does_not_settle_by_that(folder
     bench.run()
     since = {source.path: source.look.since for source in book.sources.values()}
     assert abs(since["1/a.wav"] - since["2/a.wav"]) == 50
-    bench.root.before_listing = _nothing
+    bench.root.before_listing = nothing
     late = max(since, key=since.__getitem__)
     bench.now = Now(bench.now.wall, since[late] + WINDOW - 0.1)
     bench.ring("1", "2")
@@ -763,28 +636,37 @@ def test_the_view_tells_how_the_folder_is_doing(bench: Bench) -> None:
 # How to look
 
 
+def _disk(filesystem: str, nested: str = "") -> Disk:
+    below = (Nested("sub", Identity(nested, "there", "/")),) if nested else ()
+    return Disk(Identity(filesystem, "here", "/"), "/", below)
+
+
 @pytest.mark.parametrize(
-    ("configured", "filesystem", "mode"),
+    ("configured", "disk", "mode", "why"),
     [
-        (None, "ext4", Mode.EVENTS),
-        (None, "tmpfs", Mode.EVENTS),
-        (None, "cifs", Mode.POLL),
-        (None, "fuse.rclone", Mode.POLL),
-        (None, "never-heard-of", Mode.POLL),
-        (Mode.POLL, "ext4", Mode.POLL),
-        (Mode.EVENTS, "nfs4", Mode.EVENTS),
+        (None, _disk("ext4"), Mode.EVENTS, "ext4 is a local file system"),
+        (None, _disk("tmpfs"), Mode.EVENTS, "tmpfs is"),
+        (None, _disk("ext4", "xfs"), Mode.EVENTS, "ext4 is"),
+        (None, _disk("cifs"), Mode.POLL, "cifs may be written by others"),
+        (None, _disk("fuse.rclone"), Mode.POLL, "fuse.rclone may"),
+        (None, _disk("never-heard-of"), Mode.POLL, "never-heard-of may"),
+        (None, _disk("ext4", "nfs4"), Mode.POLL, "nfs4, mounted at sub in it, may"),
+        (Mode.POLL, _disk("ext4"), Mode.POLL, "the configuration"),
+        (Mode.EVENTS, _disk("nfs4"), Mode.EVENTS, "the configuration"),
     ],
 )
 def test_events_are_for_local_disks_unless_the_configuration_says_otherwise(
-    configured: Mode | None, filesystem: str, mode: Mode
+    configured: Mode | None, disk: Disk, mode: Mode, why: str
 ) -> None:
-    choice = choose_mode(configured, filesystem)
+    choice = choose_mode(configured, disk)
     assert choice.mode is mode
-    assert "configuration" in choice.why if configured else filesystem in choice.why
+    assert choice.why.startswith(why)
 
 
 def test_windows_and_intervals_follow_the_disk_unless_they_are_set() -> None:
-    assert (settle_window(None, "xfs"), settle_window(None, "cifs"), settle_window(3.0, "cifs")) == (10.0, 60.0, 3.0)
+    local, remote = _disk("xfs"), _disk("cifs")
+    assert (settle_window(None, local), settle_window(None, remote), settle_window(3.0, remote)) == (10.0, 60.0, 3.0)
+    assert settle_window(None, _disk("xfs", "cifs")) == 60.0
     assert (scan_interval(None, Mode.EVENTS), scan_interval(None, Mode.POLL)) == (900.0, 30.0)
     assert scan_interval(7.0, Mode.EVENTS) == 7.0
 
@@ -799,13 +681,16 @@ class Living:
         self.book = book
         self._woken = threading.Event()
         self._folder = folder
-        watched = Watched("council", settle_window=0.5, scan_interval=900.0)
+        watched = replace(WATCHED, policy=policy(window=0.5), windows=(0.5,))
+        root = LocalRoot(folder)
+        hearing = Hearing("council", None, lambda: Doorbell(str(folder), watched.filter, self._woken.set))
         self.scanner = Scanner(
             watched,
-            LocalRoot(folder),
+            root,
             book,
-            _dutch,
-            lambda: Doorbell(str(folder), watched.filter, self._woken.set),
+            Ground("council", root, book, watched.filter, Claim(root, "a" * 32, "here"), hearing.deletions_seen),
+            hearing,
+            stands=lambda _: None,
             beat=lambda: None,
             stop=lambda: False,
         )
@@ -865,7 +750,7 @@ def test_a_root_that_is_deleted_and_made_anew_is_watched_again(living: Living, f
     (folder / "a.wav").write_bytes(SOUND)
     assert living.until(lambda: "a.wav" in living.admitted())
     shutil.rmtree(folder)
-    assert living.until(lambda: living.scanner.offline is not None)
+    assert living.until(lambda: living.scanner.view.offline is not None)
     assert "a.wav" not in living.book.gone
     folder.mkdir()
     (folder / "b.wav").write_bytes(SOUND)
@@ -877,9 +762,9 @@ def test_a_root_that_is_deleted_and_made_anew_is_watched_again(living: Living, f
 def test_a_root_that_is_not_there_at_the_start_is_waited_for(folder: Path, book: MemoryBook) -> None:
     folder.rmdir()
     living = Living(folder, book)
-    assert living.until(lambda: living.scanner.offline is not None)
+    assert living.until(lambda: living.scanner.view.offline is not None)
     folder.mkdir()
-    assert living.until(lambda: living.scanner.offline is None)
+    assert living.until(lambda: living.scanner.view.offline is None)
     (folder / "a.wav").write_bytes(SOUND)
     assert living.until(lambda: "a.wav" in living.admitted())
     assert dict(book.admitted)["a.wav"] == Admission(DUTCH)

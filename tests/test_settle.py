@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.source import Look, Source
+from scriptixd.jobs.source import Look, Settling, Source
 from scriptixd.roots.root import Stat
-from scriptixd.watch.settle import due, look
+from scriptixd.watch.settle import Span, due, look
 
 WINDOW = 10.0
 STAT = Stat(5000, 1_700_000_000_000_000_000, 7)
 SOURCE = Source(1, "council", "a.wav", STAT, Look("boot-1", 100.0, 1), False, True, False, False)
 
 
-def at(boot: float) -> Now:
-    return Now(1_700_000_000 + boot, boot)
+def at(boot: float, until: float | None = None) -> Span:
+    """A listing that began and ended then."""
+    ended = boot if until is None else until
+    return Span(Now(1_700_000_000 + boot, boot), Now(1_700_000_000 + ended, ended))
 
 
 def test_the_first_look_settles_nothing_however_old_the_file_says_it_is() -> None:
@@ -68,11 +70,18 @@ def test_looks_beyond_the_second_change_nothing_that_would_have_to_be_written() 
     assert look(replace(SOURCE, look=twice), STAT, at(106), "boot-1", WINDOW) == (twice, False)
 
 
+def test_a_listing_that_took_long_makes_no_file_look_older_than_it_is() -> None:
+    first, _ = look(None, STAT, at(100, until=150), "boot-1", WINDOW)
+    assert first.since == 150
+    assert not look(replace(SOURCE, look=first), STAT, at(155, until=200), "boot-1", WINDOW)[1]
+    assert look(replace(SOURCE, look=first), STAT, at(160, until=200), "boot-1", WINDOW)[1]
+
+
 def test_the_look_that_is_due_is_one_that_settles() -> None:
     for since in (0.1, 100.0, 12345.678, 99999.999):
         source = replace(SOURCE, look=Look("boot-1", since, 1))
-        assert look(source, STAT, at(due(source, "boot-1", 0.7)), "boot-1", 0.7)[1]
+        assert look(source, STAT, at(due(Settling("", 1, since), 0.7)), "boot-1", 0.7)[1]
 
 
 def test_after_another_boot_a_look_is_due_at_once() -> None:
-    assert due(SOURCE, "boot-2", WINDOW) == 0.0
+    assert due(Settling("", 1, 0.0), WINDOW) == 0.0

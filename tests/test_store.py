@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import DUTCH, ENGLISH, START, World, sha256
+from fakes import BOOT, DUTCH, ENGLISH, START, World, sha256
 
 from scriptixd.errors import StateError, StateHeld, StateTrouble
 from scriptixd.jobs.clock import local_day
@@ -37,7 +37,7 @@ from scriptixd.jobs.events import (
     UploadOpened,
 )
 from scriptixd.jobs.job import DeliveryState, Job, State
-from scriptixd.jobs.source import Admission, Look, Sighting
+from scriptixd.jobs.source import Admission, Look, Question, QuestionKind, Restless, Settling, Sighting
 from scriptixd.jobs.store import Store, database
 from scriptixd.jobs.store.database import is_held, open_for_reading, open_state
 from scriptixd.jobs.store.requests import Verb
@@ -615,10 +615,10 @@ def test_a_new_file_is_only_watched_until_it_settles(world: World) -> None:
     assert source is not None
     assert (source.present, source.settled, source.look.looks) == (True, False, 1)
     assert world.jobs() == []
-    assert [one.path for one in world.store.sources.unsettled("council")] == ["a.wav"]
+    assert world.store.sources.settling("council", BOOT) == [Settling("", 1, world.now.boot)]
     world.scan()
     assert world.state_of("a.wav") is State.FOUND
-    assert world.store.sources.unsettled("council") == []
+    assert world.store.sources.settling("council", BOOT) == []
 
 
 def test_what_needs_a_yes_is_held_and_keeps_its_reason(world: World) -> None:
@@ -631,6 +631,23 @@ def test_what_needs_a_yes_is_held_and_keeps_its_reason(world: World) -> None:
     assert (job.state, job.stat.size, job.reason) == (State.HELD, 2, "it was there before")
     applied(world.store, job, Approved())
     assert due(world) == "a.wav"
+
+
+def test_other_content_is_held_for_what_is_true_of_it_now(world: World) -> None:
+    world.held_for = "it was there before"
+    world.drop("a.wav", b"1")
+    world.put("a.wav", b"22")
+    world.held_for = "came with a flood"
+    world.scan()
+    job = world.job_of("a.wav")
+    assert (job.state, job.held_for) == (State.HELD, "came with a flood")
+    world.path("a.wav").unlink()
+    world.scan()
+    world.put("a.wav", b"333")
+    world.held_for = ""
+    world.scan()
+    assert world.job_of("a.wav").id == job.id
+    assert world.state_of("a.wav") is State.FOUND, "nothing that it was held for is there any more"
 
 
 def test_what_is_ignored_gets_no_job_until_it_has_other_content(world: World) -> None:
@@ -651,13 +668,13 @@ def test_what_is_ignored_gets_no_job_until_it_has_other_content(world: World) ->
 def test_a_file_that_is_gone_and_comes_back_is_taken_up_again(world: World) -> None:
     job = world.drop("a.wav", b"1")
     path = world.path("a.wav")
-    path.rename(path.with_suffix(".away"))
+    path.rename(world.base / "away.wav")
     world.scan()
     assert world.state_of("a.wav") is State.GONE
     source = world.store.sources.at("council", "a.wav")
     assert source is not None
     assert not source.present
-    path.with_suffix(".away").rename(path)
+    (world.base / "away.wav").rename(path)
     world.scan()
     assert world.job_of("a.wav").id == job.id
     assert due(world) == "a.wav"
@@ -717,7 +734,7 @@ def test_names_need_not_be_text_and_sentences_about_them_are(world: World) -> No
 
 def test_directories_and_their_files_are_found_again(world: World) -> None:
     world.put("2024/may/a.wav", b"1")
-    world.scan(directory="2024/may")
+    world.scan("council", "2024/may")
     assert world.store.sources.directories("council") == ["2024/may"]
     assert list(world.store.sources.in_directory("council", "2024/may")) == ["a.wav"]
     source = world.store.sources.at("council", "2024/may/a.wav")
@@ -726,14 +743,100 @@ def test_directories_and_their_files_are_found_again(world: World) -> None:
     assert world.store.sources.get(source.id) == source
 
 
-def test_first_contact_lasts_until_one_pass_is_complete_and_comes_once_a_disk(world: World) -> None:
+def seen(world: World, path: str, number: int, look: Look, existing: bool = False) -> None:
+    directory, _, name = path.rpartition("/")
+    sighting = Sighting(name, Stat(9, number, number), look, existing)
+    world.store.sources.record("council", directory, [sighting], world.now.wall)
+
+
+def test_what_settles_is_told_by_directory_with_the_earliest_look_of_this_boot(world: World) -> None:
+    seen(world, "a.wav", 1, Look(BOOT, 50.0, 1))
+    seen(world, "b.wav", 2, Look(BOOT, 40.0, 1))
+    seen(world, "may/c.wav", 3, Look(BOOT, 60.0, 1))
+    seen(world, "may/d.wav", 4, Look("an earlier boot", 70.0, 1))
+    assert world.store.sources.settling("council", BOOT) == [Settling("", 2, 40.0), Settling("may", 2, 0.0)]
+    assert world.store.sources.settling("court", BOOT) == []
+
+
+def test_a_file_that_never_stops_growing_is_known_by_since_when(world: World) -> None:
+    sources, began = world.store.sources, world.now.wall
+    for number in range(3):
+        world.put("grows.wav", b"+" * (number + 1))
+        world.put(f"{number}.wav", b"quiet")
+        world.scan(complete=False)
+        world.pass_time(100)
+    world.scan()
+    world.put("grows.wav", b"+" * 9)
+    world.scan(complete=False)
+    assert sources.restless("council", began + 300, 9) == [], "it was quiet in between"
+    for number in range(10, 13):
+        world.pass_time(100)
+        world.put("grows.wav", b"+" * number)
+        world.put(f"later{number}.wav", b"+")
+        world.scan(complete=False)
+    assert sources.restless("council", began + 301, 9) == [Restless("grows.wav", began + 300)]
+    assert [one.path for one in sources.restless("council", began + 601, 9)] == ["grows.wav", "later12.wav"]
+    assert [one.path for one in sources.restless("council", began + 601, 1)] == ["grows.wav"]
+    world.path("grows.wav").unlink()
+    world.scan(complete=False)
+    assert sources.restless("council", began + 301, 9) == []
+
+
+def test_what_arrived_is_counted_by_when_it_was_first_seen_but_not_what_was_there_before(world: World) -> None:
     sources = world.store.sources
-    assert sources.begin_contact("council", "ext4", AT)
-    assert sources.begin_contact("council", "ext4", AT)
-    sources.complete_contact("council", "ext4", AT)
-    assert not sources.begin_contact("council", "ext4", AT)
-    assert sources.begin_contact("council", "cifs", AT)
-    assert sources.begin_contact("court", "ext4", AT)
+    world.drop("early.wav", b"1")
+    since = world.now.wall + 1
+    world.pass_time(10)
+    world.drop("late.wav", b"22")
+    world.drop("gone.wav", b"333")
+    world.path("gone.wav").unlink()
+    world.scan()
+    world.put("early.wav", b"4444")
+    world.scan()
+    seen(world, "existing.wav", 777, Look(BOOT, 1.0, 1), existing=True)
+    assert sources.arrived("council", since) == 1
+    assert sources.arrived("council", since - 10) == 2
+    assert sources.arrived("court", since - 10) == 0
+
+
+@pytest.mark.parametrize("state", [State.FOUND, State.READY])
+@pytest.mark.parametrize("complete", [True, False])
+def test_what_was_renamed_has_not_arrived(world: World, state: State, complete: bool) -> None:
+    world.step_until(world.drop("a.wav", b"sound"), state)
+    world.pass_time(10)
+    since = world.now.wall
+    world.rename("a.wav", "b.wav")
+    world.scan(complete=complete)
+    assert world.store.sources.arrived("council", since) == 0
+    world.drop("c.wav", b"sound")
+    assert world.store.sources.arrived("council", since) == 1
+
+
+def test_the_scanners_questions_go_by_an_index_however_many_files_there_are(world: World) -> None:
+    world.drop("a.wav", b"1")
+    asked: list[str] = []
+    with world.store.database.reading() as connection:
+        connection.set_trace_callback(asked.append)
+        world.store.sources.settling("council", BOOT)
+        world.store.sources.restless("council", AT, 5)
+        world.store.sources.arrived("council", AT)
+        world.store.sources.in_directory("council", "")
+        world.rename("a.wav", "b.wav")
+        world.scan()
+        connection.set_trace_callback(None)
+        plans = {}
+        for query in asked:
+            if query.startswith("SELECT") and "FROM sources" in query:
+                plans[query] = " | ".join(str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+    assert len(plans) > 6
+    for query, plan in plans.items():
+        assert "SCAN" not in plan, (query, plan)
+        assert "TEMP B-TREE FOR GROUP BY" not in plan, (query, plan)
+        indexed = "inode" not in query.split("WHERE")[1] or "sources_by_inode (folder=? AND inode=?)" in plan
+        assert indexed, (query, plan)
+    used = " ".join(plans.values())
+    for index in ("sources_settling", "sources_restless", "sources_by_arrival", "sources_by_inode"):
+        assert index in used
 
 
 # Requests of verbs
@@ -745,6 +848,28 @@ def test_what_a_verb_asks_waits_for_whoever_holds_the_state(world: World) -> Non
     world.store.requests.applied(world.store.requests.open()[0], "done", AT)
     assert world.store.requests.outcomes([one, two]) == ["done", None]
     assert [request.id for request in world.store.requests.open()] == [two]
+
+
+@pytest.mark.parametrize("kind", list(QuestionKind))
+def test_a_yes_to_a_folder_answers_the_question_that_it_asks_now(world: World, kind: QuestionKind) -> None:
+    question = Question(kind, "cifs //nas/new", "it is another disk now")
+    assert not world.store.sources.ask("council", question, AT)
+    ours = world.store.requests.ask_folder(Verb.APPROVE, "council", AT)
+    others = world.store.requests.ask_folder(Verb.APPROVE, "court", AT)
+    assert apply_open_requests(world.store, lambda _source: DUTCH, world.now) == 2
+    answered, nothing = world.store.requests.outcomes([ours, others])
+    assert (answered or "").startswith("approved: ")
+    assert nothing == "it asks nothing"
+    assert world.store.sources.ask("council", question, AT)
+
+
+def test_a_folders_question_is_answered_with_yes_or_not_at_all(world: World) -> None:
+    question = Question(QuestionKind.EMPTY, "ext4", "it is empty, and was not")
+    world.store.sources.ask("council", question, AT)
+    asked = world.store.requests.ask_folder(Verb.DISMISS, "council", AT)
+    apply_open_requests(world.store, lambda _source: DUTCH, world.now)
+    assert "there is nothing to dismiss" in (world.store.requests.outcomes([asked])[0] or "")
+    assert world.store.sources.open_question("council") == question
 
 
 def test_a_yes_to_thousands_of_files_is_applied_a_few_at_a_time(world: World) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from fakes import BROKEN, Call, World, refused_key, sha256
@@ -28,7 +30,8 @@ from scriptixd.jobs.job import State
 from scriptixd.jobs.ports import Body
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
-from scriptixd.jobs.worker import BUG_TRIES, IDLE, Claims
+from scriptixd.jobs.worker import BUG_TRIES, IDLE
+from scriptixd.roots.root import Reader, Root
 
 LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks
 
@@ -90,6 +93,85 @@ def test_an_empty_folder_takes_nobodys_turn(world: World) -> None:
     assert opened == ["one", "three"] * 3
 
 
+def test_a_folder_that_was_closed_for_a_while_takes_its_turn_among_the_others(world: World) -> None:
+    for number in range(8):
+        for place, folder in enumerate(("one", "two", "three")):
+            world.drop(f"{number}.wav", bytes([65 + number]) * (5 + number + 100 * place), folder)
+    opened: list[str] = []
+    world.chunk_size = 1000
+    world.restart()
+    while len(opened) < 18:
+        world.folders.closed = {"two"} if 3 <= len(opened) < 9 else set()
+        before = {job.id for job in world.jobs() if job.state is State.FOUND}
+        world.uploader.run_once(world.now)
+        opened += [job.folder for job in world.jobs() if job.id in before and job.state is not State.FOUND]
+    assert Counter(opened[3:9]) == {"one": 3, "three": 3}
+    assert Counter(opened[9:]) == {"one": 3, "two": 3, "three": 3}
+
+
+def test_what_lies_in_a_folder_that_is_closed_waits_without_being_tried(world: World) -> None:
+    world.step_until(world.drop("uploading.wav", LONG, "one"), State.UPLOADING)
+    world.step_until(world.drop("running.wav", LONG[::-1], "one"), State.TRANSCRIBING)
+    world.drop("found.wav", LONG + b"!", "one")
+    world.folders.closed = {"one"}
+    world.drop("other.wav", b"other", "two")
+    rows = world.count("history")
+    for _ in range(60):
+        world.pass_time(max(0.0, min(30.0, world.turn())))
+    assert world.state_of("other.wav", "two") is State.READY
+    assert world.state_of("running.wav", "one") is State.READY
+    assert (world.state_of("uploading.wav", "one"), world.state_of("found.wav", "one")) == (
+        State.UPLOADING, State.FOUND,
+    )  # fmt: skip
+    assert world.count("history") - rows < 10
+    assert world.breakers.view() == []
+    world.folders.closed = set()
+    world.drive()
+    assert states(world) == {State.READY: 4}
+
+
+class ClosedRoot:
+    """A root whose disk may not be read now."""
+
+    def open(self, path: str) -> Reader:
+        raise ShareTrouble(f"the disk of {path} does not answer")
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_last_part_in_a_folder_that_is_closed_waits_for_it_unless_the_service_has_it(
+    world: World, arrived: bool
+) -> None:
+    job = world.step_until(world.drop("a.wav", LONG, "one"), State.CLOSING)
+    world.service.fail(Call.SEND, Away("no reply"), after=arrived)
+    with pytest.raises(Away):
+        world.step(job)
+    root, world.folders.roots["one"] = world.folders.roots["one"], cast("Root", ClosedRoot())
+    world.folders.closed = {"one"}
+    world.restart()
+    for _ in range(60):
+        world.pass_time(max(0.0, min(30.0, world.turn())))
+    assert world.state_of("a.wav", "one") is (State.READY if arrived else State.CLOSING)
+    assert world.service.asked[Call.OFFSET] == 1, "what is known needs no asking over and over"
+    world.folders.roots["one"], world.folders.closed = root, set()
+    world.drive()
+    assert states(world) == {State.READY: 1}
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_a_copy_in_an_open_folder_serves_a_job_whose_own_is_closed(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG, "one"), State.CLOSING)
+    shutil.copy2(world.path("a.wav", "one"), world.path("b.wav", "two"))
+    world.scan("two")
+    copy = world.job_of("b.wav", "two")
+    world.step(copy)
+    world.step(copy)
+    assert world.job_of("b.wav", "two").id == job.id
+    world.folders.roots["one"] = cast("Root", ClosedRoot())
+    world.folders.closed = {"one"}
+    world.drive()
+    assert states(world) == {State.READY: 1}
+
+
 def test_what_is_begun_is_finished_first(world: World) -> None:
     first = world.drop("a.wav", LONG, "one")
     world.uploader.run_once(world.now)
@@ -111,23 +193,6 @@ def test_what_may_be_paid_is_decided_even_if_its_folder_is_configured_no_more(wo
     world.restart()
     world.drive()
     assert states(world) == {State.READY: 1}
-
-
-def test_two_workers_never_have_the_same_job(world: World) -> None:
-    world.drop("a.wav", b"a" * 10, "one")
-    world.drop("b.wav", b"b" * 11, "one")
-    claims = Claims()
-
-    def pick(claimed: set[int], _served: str) -> object:
-        return world.store.jobs.due(State.FOUND, world.now.wall, "one", claimed)
-
-    with claims.take(pick) as first, claims.take(pick) as second, claims.take(pick) as third:  # type: ignore[arg-type]
-        assert first is not None
-        assert second is not None
-        assert first.id != second.id
-        assert third is None
-    with claims.take(pick) as again:  # type: ignore[arg-type]
-        assert again == first
 
 
 def test_each_step_that_changed_something_is_reported(world: World) -> None:

@@ -5,6 +5,7 @@ Facts come from the state file, figures that move from the daemon's live file; i
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -16,6 +17,7 @@ from scriptixd.config.settings import Settings
 from scriptixd.errors import with_hint
 from scriptixd.jobs.clock import local_day, read_clock
 from scriptixd.jobs.job import State
+from scriptixd.jobs.source import Question
 from scriptixd.jobs.store.database import is_held
 from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, STATES, SourceView, Views
 from scriptixd.observe.live import Live, LiveFolder, LiveUpload
@@ -58,6 +60,7 @@ class Standing:
     uploads: tuple[Upload, ...]
     problems: tuple[SourceView, ...]  # the latest first
     paid: tuple[int, float]  # today: uploads, and their known media seconds
+    questions: Mapping[str, Question]  # by folder: what it waits for a yes to, as a whole
 
 
 def status(config: str, *, as_json: bool) -> None:
@@ -73,11 +76,12 @@ def _look(settings: Settings) -> Standing:
     held = is_held(settings.state)
     live = live_figures(settings) if held else None
     if not settings.state.exists():
-        return Standing(settings, held, live, {}, (), (), (0, 0.0))
+        return Standing(settings, held, live, {}, (), (), (0, 0.0), {})
     with reading(settings) as store:
         uploads = _uploads(settings, store.views, live) if live else ()
         paid = store.views.paid(local_day(read_clock().wall))
-        return Standing(settings, held, live, store.views.counts(), uploads, _problems(store.views), paid)
+        counts, problems = store.views.counts(), _problems(store.views)
+        return Standing(settings, held, live, counts, uploads, problems, paid, store.sources.questions())
 
 
 def _uploads(settings: Settings, views: Views, live: Live) -> tuple[Upload, ...]:
@@ -113,7 +117,11 @@ def _tell(standing: Standing, now: float) -> None:
     for folder in settings.folders:
         say()
         say(f"{folder.name}  {folder.path}", colour=Colour.BOLD)
-        _tell_folder(watched.get(folder.name), by_state(standing.counts, folder.name), now)
+        if folder.name in standing.questions:
+            say(f"  asks: {standing.questions[folder.name].sentence}", colour=Colour.YELLOW)
+            say(f"        to say yes: scriptixd approve {shlex.quote(folder.name)}")
+        _tell_watching(watched.get(folder.name), now)
+        _tell_files(by_state(standing.counts, folder.name))
     for upload in standing.uploads:
         say()
         say(f"uploading {upload.path}")
@@ -139,16 +147,26 @@ def _tell_daemon(standing: Standing, now: float) -> None:
             say(f"there is no state file {standing.settings.state} yet")
 
 
-def _tell_folder(live: LiveFolder | None, counts: Mapping[str, int], now: float) -> None:
-    if live and live.offline:
-        say(f"  offline: {live.offline}", colour=Colour.RED)
-    elif live and live.mode:
+def _tell_watching(live: LiveFolder | None, now: float) -> None:
+    if live is None:
+        return
+    if live.offline and not live.asks:
+        since = f" since {moment(live.offline_since, now)}" if live.offline_since else ""
+        say(f"  {'hung' if live.hung else 'offline'}{since}: {live.offline}", colour=Colour.RED)
+    elif live.mode:
         seen = f"last full look at {moment(live.last_scan, now)}" if live.last_scan else "first look under way"
         say(f"  watched by {live.mode}: {live.why}; {seen}")
-    for problem in live.problems if live else ():
+    for problem in live.problems:
         say(f"  warning: {problem}", colour=Colour.YELLOW)
+    for restless in live.restless:
+        say(f"  has not stopped changing since {moment(restless.since, now)}: {restless.path}", colour=Colour.YELLOW)
+
+
+def _tell_files(counts: Mapping[str, int]) -> None:
     grouped = {state for states in GROUPS.values() for state in states}
     told = [f"{name} {sum(counts.get(state, 0) for state in states)}" for name, states in GROUPS.items()]
+    if counts.get(SETTLING):
+        told[0] += f" ({counts[SETTLING]} may still be written)"
     told += [f"{state} {number}" for state, number in counts.items() if state not in grouped]
     say(f"  {', '.join(told)}")
 
@@ -190,7 +208,7 @@ def _record(standing: Standing) -> dict[str, object]:
         "counts": by_state(counts),
         "folders": [
             {"name": one.name, "path": str(one.path), "counts": by_state(counts, one.name)}
-            | _watching(watched.get(one.name))
+            | _watching(one.name, watched.get(one.name), standing)
             for one in settings.folders
         ],
         "uploads": [_upload_record(upload) for upload in standing.uploads],
@@ -213,13 +231,18 @@ def _record(standing: Standing) -> dict[str, object]:
     }
 
 
-def _watching(live: LiveFolder | None) -> dict[str, object]:
+def _watching(name: str, live: LiveFolder | None, standing: Standing) -> dict[str, object]:
     return {
         "mode": (live.mode or None) if live else None,
         "why": (live.why or None) if live else None,
         "offline": (live.offline or None) if live else None,
+        "offline_since": iso(live.offline_since) if live else None,
+        "hung": live.hung if live else False,
+        "asks": standing.questions[name].sentence if name in standing.questions else None,
         "last_scan": iso(live.last_scan) if live else None,
         "problems": list(live.problems) if live else [],
+        "unsettled": standing.counts.get((name, SETTLING), 0),
+        "restless": [{"path": one.path, "since": iso(one.since)} for one in live.restless] if live else [],
     }
 
 

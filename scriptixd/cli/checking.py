@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from scriptixd.cli.installation import live_figures, owner_of, reading, settings_in, user_named
-from scriptixd.cli.output import Colour, duration, say, say_json, say_marked
+from scriptixd.cli.output import Colour, duration, say_json, say_marked
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.folders import watched
 from scriptixd.daemon.house import access_of
-from scriptixd.errors import StateError, StateTrouble, Trouble
+from scriptixd.errors import StateError, StateTrouble, Trouble, with_hint
 from scriptixd.jobs.store.database import is_held
-from scriptixd.roots.local import LocalRoot
+from scriptixd.observe.live import LiveFolder
 from scriptixd.roots.mounts import is_local, mount_of
+from scriptixd.roots.reaching import FolderRoot
+from scriptixd.roots.root import Disk
 from scriptixd.service.client import Scriptix
-from scriptixd.watch.mode import choose_mode, scan_interval, settle_window
+from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window
+from scriptixd.watch.watches import Watches, room, shortage
 
 
 class Level(StrEnum):
@@ -58,9 +63,9 @@ def check(config: str, *, syntax: bool, as_json: bool) -> int:
 
 
 def _tell(finding: Finding) -> None:
-    say_marked(finding.level, _COLOURS[finding.level], f"{finding.subject}: {finding.sentence}")
-    if finding.hint:
-        say(f"         {finding.hint}")
+    say_marked(
+        finding.level, _COLOURS[finding.level], f"{finding.subject}: {with_hint(finding.sentence, finding.hint)}"
+    )
 
 
 def _record(finding: Finding) -> dict[str, object]:
@@ -77,8 +82,7 @@ def _everything(settings: Settings) -> Iterator[Finding]:
     yield from _rights(settings)
     yield _key(settings)
     yield from _state(settings)
-    for folder in settings.folders:
-        yield from _folder(folder)
+    yield from _folders(settings)
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:
@@ -145,27 +149,62 @@ def _nearest(directory: Path) -> Path:
     return directory
 
 
-def _folder(folder: Folder) -> Iterator[Finding]:
-    root = LocalRoot(folder.path)
+def _folders(settings: Settings) -> Iterator[Finding]:
+    """All at the same time: a disk that hangs holds up only what is told of it."""
+    known, live, watches = _directories(settings), live_figures(settings), room()
+    running = {one.name: one for one in live.folders if one.mode} if live else {}
+
+    def examined(folder: Folder) -> Finding:
+        return _folder(folder, known.get(folder.name, 1), watches, running.get(folder.name))
+
+    with ThreadPoolExecutor(len(settings.folders)) as pool:
+        yield from pool.map(examined, settings.folders)
+
+
+def _directories(settings: Settings) -> Mapping[str, int]:
+    """How many directories of each folder are known to hold recordings, with the folder itself."""
+    if not settings.state.exists():
+        return {}
+    try:
+        with reading(settings) as store:
+            return {one.name: len({*store.sources.directories(one.name), ""}) for one in settings.folders}
+    except (StateError, StateTrouble):
+        return {}  # which has been told
+
+
+def _folder(folder: Folder, directories: int, watches: Watches, running: LiveFolder | None) -> Finding:
+    """One line: the disk, the rights, how it is watched and why."""
     who = user_named(os.geteuid())
-    try:
-        filesystem = root.identity().filesystem
-        root.listing("")
-    except Trouble as trouble:
-        yield Finding(folder.name, Level.PROBLEM, trouble.what, trouble.hint)
-        return
+    with closing(FolderRoot(folder.path)) as root:
+        try:
+            disk = root.disk()
+            root.listing("")
+        except Trouble as trouble:
+            return Finding(folder.name, Level.PROBLEM, trouble.what, trouble.hint)
+        place = f"{folder.path} is on {_described(disk)}, readable"
+        try:
+            root.probe("")
+        except Trouble as trouble:
+            return Finding(folder.name, Level.PROBLEM, f"{place} for {who}, but {trouble.what}", trouble.hint)
     about = watched(folder)
-    choice = choose_mode(about.watch, filesystem)
-    yield Finding(
+    choice = choose_mode(about.watch, disk) if running is None else Choice(Mode(running.mode), running.why)
+    how = f"watched by {choice.mode}: {choice.why}"
+    refusal = None
+    if choice.mode is Mode.EVENTS:
+        left = "any number" if watches.left is None else watches.left
+        how += f", with {directories} inotify watch(es) or more, {left} left"
+        refusal = shortage(str(folder.path), directories, watches) if running is None else None
+    interval = duration(scan_interval(about.scan_interval, choice.mode))
+    window = duration(settle_window(folder.settle, disk))
+    return Finding(
         folder.name,
-        Level.OK,
-        f"{folder.path} is readable for {who}; watched by {choice.mode}: {choice.why}; a full look every "
-        f"{duration(scan_interval(about.scan_interval, choice.mode))}, complete after "
-        f"{duration(settle_window(about.settle_window, filesystem))} without a change",
+        Level.OK if refusal is None else Level.WARNING,
+        f"{place} and writable for {who}; {how}; "
+        f"a full look every {interval}, complete after {window} without a change",
+        "" if refusal is None else f"too few watches, so it will be polled: {refusal.hint}",
     )
-    try:
-        root.probe("")
-    except Trouble as trouble:
-        yield Finding(folder.name, Level.PROBLEM, trouble.what, trouble.hint)
-    else:
-        yield Finding(folder.name, Level.OK, f"{who} can write sidecars to it")
+
+
+def _described(disk: Disk) -> str:
+    nested = ", ".join(f"{one.identity} at {one.directory}" for one in disk.nested)
+    return f"{disk.identity} (with {nested})" if nested else str(disk.identity)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scriptixd.cli.finding import absolute, folder_named, one_source, place_of
+from scriptixd.cli.finding import absolute, folder_named, inside, moment_named, one_source, place_of
 from scriptixd.cli.installation import become_owner, reading, settings_in
 from scriptixd.cli.output import complain, say
 from scriptixd.config.settings import Settings
@@ -24,7 +24,7 @@ from scriptixd.jobs.store.database import is_held, open_beside, open_state
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.views import SourceView, Views
 from scriptixd.jobs.verbs import apply_open_requests
-from scriptixd.roots.paths import is_within, shown
+from scriptixd.roots.paths import shown
 
 OUTCOME_WITHIN: Final = 5.0  # s: the daemon looks for requests several times a second
 LOOK_EVERY: Final = 0.1  # s
@@ -42,27 +42,54 @@ class Choice:
     named: bool
 
 
-def decide(config: str, verb: Verb, names: Sequence[str], *, failed: bool = False, yes: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is handed over: sources by their jobs, with their paths, and folders whose own question gets its yes."""
+
+    verb: Verb
+    jobs: Mapping[int, str]
+    folders: Sequence[str]
+
+
+def decide(
+    config: str, verb: Verb, names: Sequence[str], *, since: str | None = None, failed: bool = False, yes: bool = False
+) -> None:
     """Resolve, ask where it costs again, hand over, and print what came of each."""
     if not names and not failed:
         raise StartError("nothing was named", f"scriptixd {verb} FILE, a FOLDER, or --failed")
+    earliest = moment_named(since, read_clock().wall) if since is not None else None
     settings = settings_in(config)
     with reading(settings) as store:
         choices = _chosen(settings, store.views, verb, names, failed=failed)
-    if not choices:
-        say(f"there is nothing to {verb}")
+        folders = _asking(settings, store, names) if verb is Verb.APPROVE and since is None else ()
+    if earliest is not None:
+        choices = [choice for choice in choices if choice.view.mtime >= earliest]
+    if not choices and not folders:
+        say(f"there is nothing to {verb}" + (f" that was changed since {since}" if since else ""))
         return
-    agreed = choices if yes else _agreed(settings, verb, choices)
+    decision = Decision(verb, _jobs(settings, choices if yes else _agreed(settings, verb, choices)), folders)
+    about = [*(f"folder {name}" for name in folders), *decision.jobs.values()]
+    if not about:
+        return
+    for what, outcome in zip(about, _hand_over(settings, decision), strict=True):
+        say(f"{what}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
+
+
+def _asking(settings: Settings, store: Store, names: Sequence[str]) -> Sequence[str]:
+    """The named folders that ask something themselves."""
+    named = [folder.name for text in names if (folder := folder_named(settings, text)) is not None]
+    return [name for name in dict.fromkeys(named) if store.sources.open_question(name) is not None]
+
+
+def _jobs(settings: Settings, choices: Sequence[Choice]) -> Mapping[int, str]:
+    """The jobs behind sources, each once, with the path that it was first named by."""
     jobs: dict[int, str] = {}
-    for choice in agreed:
+    for choice in choices:
         job = choice.view.job_id
         if job is None:
             raise StartError(_jobless(settings, choice.view), "scriptixd explain tells more")
-        jobs.setdefault(job, absolute(settings, choice.view.folder, choice.view.path))
-    if not jobs:
-        return
-    for place, outcome in zip(jobs.values(), _hand_over(settings, verb, list(jobs)), strict=True):
-        say(f"{place}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
+        jobs.setdefault(job, _place(settings, choice))
+    return jobs
 
 
 def _chosen(settings: Settings, views: Views, verb: Verb, names: Sequence[str], *, failed: bool) -> Sequence[Choice]:
@@ -81,11 +108,11 @@ def _meant(settings: Settings, views: Views, verb: Verb, text: str) -> Sequence[
         return [Choice(source, named=True)]
     place = (folder, "") if folder else place_of(settings, text)
     if place is not None:
-        inside = [view for view in views.sources(place[0].name) if is_within(view.path, place[1])]
-        if folder or inside:
+        below = inside(views, *place)
+        if folder or below:
             if verb not in _MEANT:
                 raise StartError(f"{text} is a folder", f"scriptixd {verb} pays again: name each file")
-            return [Choice(view, named=False) for view in inside if view.state == _MEANT[verb]]
+            return [Choice(view, named=False) for view in below if view.state == _MEANT[verb]]
     raise StartError(f"no source is known as {text}", f"scriptixd explain {text} tells why")
 
 
@@ -128,8 +155,8 @@ def _jobless(settings: Settings, view: SourceView) -> str:
     return f"{absolute(settings, view.folder, view.path)} is {view.state}: there is nothing to decide about yet"
 
 
-def _hand_over(settings: Settings, verb: Verb, jobs: Sequence[int]) -> Sequence[str | None]:
-    """What came of each; None where the daemon has not answered yet."""
+def _hand_over(settings: Settings, decision: Decision) -> Sequence[str | None]:
+    """What came of each, folders first; None where the daemon has not answered yet."""
     become_owner(settings.state)
     if not is_held(settings.state):
         try:
@@ -138,27 +165,32 @@ def _hand_over(settings: Settings, verb: Verb, jobs: Sequence[int]) -> Sequence[
             pass  # a daemon was started in this moment
         else:
             try:
-                return _do(store, settings, verb, jobs)
+                return _do(store, settings, decision)
             finally:
                 store.close()
     store = Store(open_beside(settings.state))
     try:
-        return _ask(store, verb, jobs)
+        return _wait_for(store, _ask(store, decision, read_clock().wall))
     finally:
         store.close()
 
 
-def _do(store: Store, settings: Settings, verb: Verb, jobs: Sequence[int]) -> Sequence[str | None]:
+def _do(store: Store, settings: Settings, decision: Decision) -> Sequence[str | None]:
     now = read_clock()
-    asked = store.requests.ask(verb, jobs, now.wall)
+    asked = _ask(store, decision, now.wall)
     apply_open_requests(store, ConfiguredFolders(settings).request_of, now)
     return store.requests.outcomes(asked)
 
 
-def _ask(store: Store, verb: Verb, jobs: Sequence[int]) -> Sequence[str | None]:
-    now = read_clock()
-    asked = store.requests.ask(verb, jobs, now.wall)
-    deadline = now.boot + OUTCOME_WITHIN
+def _ask(store: Store, decision: Decision, at: float) -> Sequence[int]:
+    """Write it down, all of it or nothing; returns the requests' ids, folders first."""
+    with store.database.transaction():
+        folders = [store.requests.ask_folder(decision.verb, name, at) for name in decision.folders]
+        return [*folders, *store.requests.ask(decision.verb, list(decision.jobs), at)]
+
+
+def _wait_for(store: Store, asked: Sequence[int]) -> Sequence[str | None]:
+    deadline = read_clock().boot + OUTCOME_WITHIN
     outcomes = store.requests.outcomes(asked)
     while None in outcomes and read_clock().boot < deadline:
         time.sleep(LOOK_EVERY)

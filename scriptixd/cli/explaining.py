@@ -6,22 +6,28 @@ Collects what is known; the sentences about what is now and what comes next are 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import groupby
 
 from scriptixd.cli.finding import absolute, one_source, place_of
 from scriptixd.cli.installation import live_figures, reading, settings_in
 from scriptixd.cli.listing import record
 from scriptixd.cli.output import Colour, iso, moment, say, say_json, size
-from scriptixd.cli.prospects import Circumstances, Prospect, never_seen, prospect
-from scriptixd.config.settings import Settings
-from scriptixd.jobs.clock import read_clock
+from scriptixd.cli.prospects import Circumstances, Growth, Prospect, prospect
+from scriptixd.cli.unseen import NO_SUCH_FILE, never_seen, why_not
+from scriptixd.config.settings import Folder, Settings
+from scriptixd.errors import ShareTrouble
+from scriptixd.jobs.clock import Now, boot_id, read_clock
+from scriptixd.jobs.job import State
 from scriptixd.jobs.sentences import told
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import is_held
-from scriptixd.jobs.store.views import Chapter, SourceView
+from scriptixd.jobs.store.views import MISSING, SETTLING, Chapter, SourceView
 from scriptixd.roots.paths import shown
+
+EVERY = -1  # as SQLite understands a LIMIT
 
 
 def explain(config: str, file: str, *, as_json: bool) -> None:
@@ -33,19 +39,48 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
         if store is None or view is None:
             _explain_unknown(settings, store, file, as_json=as_json)
             return
-        story = store.views.story(view)
-    outlook = prospect(view, _circumstances(settings, view.folder), read_clock().wall)
+        story, growth = store.views.story(view), _growth(store, view, read_clock())
+        around = _circumstances(settings, store, view.folder)
+    outlook = _outlook_of(view, around, growth)
     if as_json:
         chapters = [_chapter(chapter) for chapter in story]
-        say_json(record(settings, view) | {"known": True} | _outlook(outlook) | {"story": chapters})
+        rule = _rule(around.folder, view.path)
+        say_json(record(settings, view) | {"known": True, "rule": rule} | _outlook(outlook) | {"story": chapters})
     else:
         _tell(settings, view, story, outlook)
+        _tell_rule(around.folder, view.path)
 
 
-def _circumstances(settings: Settings, folder: str | None) -> Circumstances:
+def _circumstances(settings: Settings, store: Store | None, folder: str) -> Circumstances:
     configured = next((one for one in settings.folders if one.name == folder), None)
     held = is_held(settings.state)
-    return Circumstances(configured, held, live_figures(settings) if held else None)
+    question = store.sources.open_question(folder) if store else None
+    asks = (
+        f"its folder asks: {question.sentence} (to say yes: scriptixd approve {shlex.quote(folder)})"
+        if question
+        else ""
+    )
+    return Circumstances(configured, held, live_figures(settings) if held else None, asks)
+
+
+def _outlook_of(view: SourceView, around: Circumstances, growth: Growth) -> Prospect:
+    """What is not there may be there, and not be meant any more."""
+    if view.state in {MISSING, State.GONE} and around.folder is not None:
+        with suppress(ShareTrouble):
+            reason = why_not(around.folder, view.path)
+            if reason is not None and not reason.startswith(NO_SUCH_FILE):
+                return Prospect("it is not picked up any more", reason, "")
+    return prospect(view, around, growth, read_clock().wall)
+
+
+def _growth(store: Store, view: SourceView, now: Now) -> Growth:
+    """How long a file has been changing, and for how long it has not."""
+    source = store.sources.get(view.source_id) if view.state == SETTLING else None
+    if source is None:
+        return Growth()
+    growing = store.sources.restless(view.folder, now.wall, EVERY)
+    since = next((one.since for one in growing if one.path == view.path), None)
+    return Growth(since, now.boot - source.look.since if source.look.boot_id == boot_id() else None)
 
 
 def _tell(settings: Settings, view: SourceView, story: Sequence[Chapter], outlook: Prospect) -> None:
@@ -62,6 +97,19 @@ def _tell(settings: Settings, view: SourceView, story: Sequence[Chapter], outloo
     _tell_outlook(outlook)
     for sidecar in view.sidecars:
         say(f"Sidecar: {absolute(settings, view.folder, sidecar)}")
+
+
+def _rule(folder: Folder | None, path: str) -> str | None:
+    """The pattern of the rule that decides a file's settings, if it is not the folder that does."""
+    here = folder.at(path) if folder else None
+    return here.rule if here else None
+
+
+def _tell_rule(folder: Folder | None, path: str) -> None:
+    here = folder.at(path) if folder else None
+    if here is not None and here.rule is not None:
+        asked = f"language {here.request.language}, document type {here.request.document_type}"
+        say(f"Rule: {here.rule} holds for it, and gives {asked}")
 
 
 def _abridged(story: Sequence[Chapter]) -> Iterator[tuple[Chapter, Sequence[Chapter]]]:
@@ -95,23 +143,27 @@ def _explain_unknown(settings: Settings, store: Store | None, file: str, *, as_j
         outlook = Prospect("it is no file of ours", "it is not below a configured folder", f"folders are: {folders}")
         folder, path = None, ""
     else:
-        folder, path = place[0].name, place[1]
-        of = _sidecar_of(store, folder, path) if store else None
-        if of is not None:
-            outlook = Prospect("it is a sidecar that scriptixd wrote", f"it belongs to {shown(of)}", "")
-        else:
-            scanned = store is not None and store.sources.last_disk(folder) is not None
-            outlook = never_seen(place[0], path, _circumstances(settings, folder), scanned=scanned)
+        folder, path = place
+        outlook = _outlook_of_unknown(settings, store, folder, path)
     where = os.path.abspath(file)
     if as_json:
-        say_json(
-            {"path": where, "relative_path": path or None, "folder": folder, "known": False, "state": None}
-            | _outlook(outlook)
-            | {"sidecars": [], "story": []}
-        )
+        about = {"path": where, "relative_path": path or None, "folder": folder.name if folder else None}
+        rule = _rule(folder, path) if path else None
+        unknown = {"known": False, "state": None, "rule": rule}
+        say_json(about | unknown | _outlook(outlook) | {"sidecars": [], "story": []})
         return
     say(where, colour=Colour.BOLD)
     _tell_outlook(outlook)
+    if path:
+        _tell_rule(folder, path)
+
+
+def _outlook_of_unknown(settings: Settings, store: Store | None, folder: Folder, path: str) -> Prospect:
+    of = _sidecar_of(store, folder.name, path) if store else None
+    if of is not None:
+        return Prospect("it is a sidecar that scriptixd wrote", f"it belongs to {shown(of)}", "")
+    scanned = store is not None and store.sources.last_disk(folder.name) is not None
+    return never_seen(folder, path, _circumstances(settings, store, folder.name), scanned=scanned)
 
 
 def _sidecar_of(store: Store, folder: str, path: str) -> str | None:

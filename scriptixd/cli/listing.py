@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scriptixd.cli.finding import absolute, folder_named
+from scriptixd.cli.finding import absolute, folder_named, no_such_folder
 from scriptixd.cli.installation import reading, settings_in
 from scriptixd.cli.output import complain, iso, moment, say_json, say_table, size
 from scriptixd.config.settings import Settings
@@ -44,8 +44,7 @@ def _sources(settings: Settings, state: str | None, folder: str | None) -> Seque
             if known:
                 return found
     if folder is not None and named is None:
-        names = ", ".join(one.name for one in settings.folders)
-        raise StartError(f"there is no folder '{folder}'", f"folders are: {names}")
+        raise no_such_folder(settings, folder)
     return found
 
 

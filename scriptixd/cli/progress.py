@@ -1,4 +1,4 @@
-"""What moves on a terminal while one waits: bars for `run --once`, a spinner for `demo`.
+"""What moves on a terminal while one waits: bars for `run --once`, a spinner for `demo`, a count for `plan`.
 
 Only imported where there is a terminal; says nothing that the log or the plain lines do not say.
 """
@@ -71,3 +71,10 @@ def spinner() -> Iterator[Callable[[str], None]]:
             progress.update(task, description=sentence)
 
         yield show
+
+
+@contextmanager
+def counting(count: Callable[[], str]) -> Iterator[None]:
+    """One line on standard error that is asked for anew while it is shown, and leaves nothing behind."""
+    with Live(get_renderable=lambda: Text(count()), console=Console(stderr=True), transient=True):
+        yield

@@ -1,25 +1,23 @@
-"""What a file is waiting for, why, and what comes next: one sentence a state, and one a reason to leave it alone.
+"""What a file is waiting for, why, and what comes next: one sentence a state.
 
 Decides nothing; says what the rooms would decide, with the figures of today's configuration.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
-import stat
+from contextlib import closing
 from dataclasses import dataclass
 
-from scriptixd.cli.output import duration, moment, size
+from scriptixd.cli.output import duration, moment
 from scriptixd.config.settings import Folder
-from scriptixd.daemon.folders import filter_of
 from scriptixd.errors import ShareTrouble, with_hint
 from scriptixd.jobs.job import State
 from scriptixd.jobs.store import views
 from scriptixd.jobs.store.views import SourceView
 from scriptixd.observe.live import Live
-from scriptixd.roots.local import LocalRoot
-from scriptixd.roots.paths import components, shown
+from scriptixd.roots.paths import shown
+from scriptixd.roots.reaching import FolderRoot
 from scriptixd.watch.mode import settle_window
 
 NO_DAEMON = "no daemon is running: nothing happens until one is started"
@@ -27,17 +25,18 @@ NO_DAEMON = "no daemon is running: nothing happens until one is started"
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What stands around a file: its folder's settings, and the daemon if one runs."""
+    """What stands around a file: its folder's settings and question, and the daemon if one runs."""
 
     folder: Folder | None
     held: bool
     live: Live | None
+    question: str = ""  # what its folder waits for a yes to; empty while it asks nothing
 
     @property
     def obstacle(self) -> str:
         """What keeps everything from going on, empty if nothing does."""
-        if not self.held:
-            return NO_DAEMON
+        if self.question or not self.held:
+            return "; ".join(filter(None, (self.question, "" if self.held else NO_DAEMON)))
         name = self.folder.name if self.folder else ""
         offline = next((one.offline for one in self.live.folders if one.name == name), "") if self.live else ""
         return f"the folder is offline: {offline}" if offline else ""
@@ -59,9 +58,25 @@ class Prospect:
     next: str
 
 
-def prospect(view: SourceView, around: Circumstances, now: float) -> Prospect:
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What is known of a file that may still be written."""
+
+    changing_since: float | None = None  # Unix seconds
+    same_for: float | None = None  # s, by our own looks
+
+    def told(self, now: float) -> str:
+        parts = []
+        if self.changing_since is not None and now - self.changing_since > (self.same_for or 0.0) + 1.0:
+            parts.append(f"it has been changing since {moment(self.changing_since, now)}")
+        if self.same_for is not None:
+            parts.append(f"it has looked the same for {duration(round(self.same_for))}")
+        return "; ".join(parts)
+
+
+def prospect(view: SourceView, around: Circumstances, growth: Growth, now: float) -> Prospect:
     """The outlook of a source that is known."""
-    told = _of_state(view, around, now)
+    told = _of_state(view, around, growth, now)
     if around.folder is None:
         return Prospect(told.now, f"its folder {view.folder} is not configured any more", "")
     going_on = view.state in {views.SETTLING, views.DELIVERING, *_STEPS}
@@ -82,7 +97,7 @@ _STEPS = {
 }
 
 
-def _of_state(view: SourceView, around: Circumstances, now: float) -> Prospect:
+def _of_state(view: SourceView, around: Circumstances, growth: Growth, now: float) -> Prospect:
     why = with_hint(view.reason, view.hint) if view.reason else ""
     name = shown(shlex.quote(f"{view.folder}/{view.path}"))
     at = f", at {moment(view.due_at, now)}" if view.due_at and view.due_at > now else ""
@@ -91,7 +106,8 @@ def _of_state(view: SourceView, around: Circumstances, now: float) -> Prospect:
             at_work, then = _STEPS[State(state)]
             return Prospect(at_work, why, then + at)
         case views.SETTLING:
-            return Prospect("it is seen, and may still be written", "", f"it is complete {_settling(around)}")
+            at_work = "it is seen, and may still be written"
+            return Prospect(at_work, growth.told(now), f"it is complete {_settling(around)}")
         case State.HELD:
             return Prospect("it waits for your yes", why, f"scriptixd approve {name}, or scriptixd dismiss {name}")
         case State.FAILED:
@@ -126,62 +142,8 @@ def _settling(around: Circumstances) -> str:
     window = folder.settle
     if window is None:
         try:
-            window = settle_window(None, LocalRoot(folder.path).identity().filesystem)
+            with closing(FolderRoot(folder.path)) as root:
+                window = settle_window(None, root.disk())
         except ShareTrouble:
             return "when it has not changed for a while"
     return f"when it has not changed for {duration(window)}"
-
-
-def never_seen(folder: Folder, path: str, around: Circumstances, *, scanned: bool) -> Prospect:
-    """The outlook of a path below a folder of which the state file knows nothing."""
-    if not path:
-        return Prospect("it is a folder that is watched", "", "scriptixd status tells how it is doing")
-    ignored = "it is not picked up"
-    reason = _why_not(folder, path)
-    if reason is not None:
-        return Prospect(ignored, reason, "")
-    following = "it is picked up by the next look at the folder"
-    if around.obstacle:
-        return Prospect("it has not been seen yet", around.obstacle, following)
-    if not scanned:
-        return Prospect("it has not been seen yet", "the first look at its folder is not over", following)
-    return Prospect("it has not been seen yet", "", f"{following}, {_next_look(folder)}")
-
-
-def _next_look(folder: Folder) -> str:
-    if folder.scan_interval is None:
-        return "within seconds where the kernel tells of it, else within 30 s to 15 min"
-    return f"at most {duration(folder.scan_interval)} after the last"
-
-
-def _why_not(folder: Folder, path: str) -> str | None:
-    """What keeps a path from being picked up: the disk first, then the configuration."""
-    place = os.fspath(folder.path)
-    try:
-        os.stat(place)
-    except OSError as error:
-        return f"its folder {shown(place)} cannot be reached: {error.strerror}"
-    *above, _ = components(path)
-    for name in above:
-        place = os.path.join(place, name)
-        if os.path.islink(place):
-            return f"{shown(place)} is a link, and links below a folder are not followed"
-    return _why_not_this(folder, path)
-
-
-def _why_not_this(folder: Folder, path: str) -> str | None:
-    try:
-        found = os.lstat(os.path.join(folder.path, path))
-    except (FileNotFoundError, NotADirectoryError):
-        return filter_of(folder).why_not(path, None) or "there is no such file"
-    except OSError as error:
-        return f"it cannot be looked at: {error.strerror}"
-    if stat.S_ISLNK(found.st_mode):
-        return "it is a link, and links below a folder are not followed"
-    if stat.S_ISDIR(found.st_mode):
-        return "it is a directory: explain a file in it"
-    if not stat.S_ISREG(found.st_mode):
-        return "it is no plain file"
-    if found.st_size > folder.max_size:
-        return f"its {size(found.st_size)} are more than max_size, which is {size(folder.max_size)}"
-    return filter_of(folder).why_not(path, found.st_size)

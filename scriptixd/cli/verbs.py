@@ -88,6 +88,12 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Names = Annotated[
     list[str], typer.Argument(metavar="FILE|FOLDER...", help="A path, a name that only one file has, or a folder.")
 ]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since", metavar="DATE", help="Only files changed since then: 2026-05-01, 2026-05-01T12:00, or 7d ago."
+    ),
+]
 CONFIG = "/etc/scriptixd/config.yaml"
 
 
@@ -115,6 +121,23 @@ def check(
     from scriptixd.cli import checking
 
     raise typer.Exit(checking.check(config, syntax=syntax, as_json=as_json))
+
+
+@app.command(epilog="Example: scriptixd plan council")
+def plan(
+    folders: Annotated[
+        list[str] | None, typer.Argument(metavar="FOLDER...", help="Only these folders, by name or path.")
+    ] = None,
+    config: Config = CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Tell what would be uploaded now: files, bytes and hours of each folder; sends nothing.
+
+    Exit code 1 if a folder could not be looked at.
+    """
+    from scriptixd.cli import planning
+
+    raise typer.Exit(planning.plan(config, folders or (), as_json=as_json))
 
 
 @app.command(epilog="Example: scriptixd status")
@@ -150,22 +173,25 @@ def explain(
     explaining.explain(config, file, as_json=as_json)
 
 
-@app.command(epilog="Example: scriptixd approve council")
-def approve(names: Names, config: Config = CONFIG, yes: Yes = False) -> None:
-    """Let files that wait for a yes be uploaded; of a folder, all that wait. It never asks."""
+@app.command(epilog="Example: scriptixd approve council --since 2026-05-01")
+def approve(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes = False) -> None:
+    """Let files that wait for a yes be uploaded; of a folder, all that wait. It never asks.
+
+    A FOLDER that asks something itself, as after its disk was exchanged, gets its yes as well, unless --since is given.
+    """
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
-    deciding.decide(config, Verb.APPROVE, names, yes=yes)
+    deciding.decide(config, Verb.APPROVE, names, since=since, yes=yes)
 
 
 @app.command(epilog="Example: scriptixd dismiss council/rehearsal.mp4")
-def dismiss(names: Names, config: Config = CONFIG, yes: Yes = False) -> None:
+def dismiss(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes = False) -> None:
     """Leave files that wait or have failed alone for good; of a folder, all that wait. It never asks."""
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
-    deciding.decide(config, Verb.DISMISS, names, yes=yes)
+    deciding.decide(config, Verb.DISMISS, names, since=since, yes=yes)
 
 
 @app.command(epilog="Example: scriptixd retry --failed")

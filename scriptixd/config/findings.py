@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from scriptixd.config.document import Location, Problem, Value
+from scriptixd.config.model import Block
 from scriptixd.errors import ConfigurationError
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Block)
 CLOSE = 0.75  # of 1, difflib: how alike two names must be for one to be a slip of the other
 
 
@@ -38,9 +39,13 @@ class Findings:
 
     def add_missing(self, location: Location, sentence: str) -> None:
         """Something that has to be there; silent where it, or what it belongs in, has a problem or a mistaken name."""
-        around = any(location[:length] in self._problems for length in range(len(location)))
-        if not around and not self.about(location) and location not in self._meant:
+        if self.leaves_out(location):
             self.add(location, sentence)
+
+    def leaves_out(self, location: Location) -> bool:
+        """Whether nothing stands at this place, not even something wrong."""
+        around = any(location[:length] in self._problems for length in range(len(location)))
+        return not around and not self.about(location) and location not in self._meant
 
     def warn(self, location: Location, sentence: str) -> None:
         self._warnings.append(Problem(self.line(location), location, sentence))
@@ -82,7 +87,7 @@ class Findings:
             _take_out(root, _place(details), empty=details["type"] == "model_type")
         return model.model_validate(root)
 
-    def _verdict(self, model: type[BaseModel], location: Location, details: ErrorDetails) -> str:
+    def _verdict(self, model: type[Block], location: Location, details: ErrorDetails) -> str:
         match details["type"]:
             case "extra_forbidden":
                 return self._unknown(model, location)
@@ -95,17 +100,19 @@ class Findings:
             case _:
                 return details["msg"]
 
-    def _unknown(self, model: type[BaseModel], location: Location) -> str:
+    def _unknown(self, model: type[Block], location: Location) -> str:
         """An unknown setting, with what was probably meant."""
         name = str(location[-1])
-        siblings = model_at(model, location[:-1]).model_fields
-        close = difflib.get_close_matches(name.lower().replace("-", "_"), siblings, n=1, cutoff=CLOSE)
-        if close:
-            self._meant.add((*location[:-1], close[0]))
-            return f"unknown setting (did you mean '{close[0]}'?)"
+        block = model_at(model, location[:-1])
+        if name in block.elsewhere:
+            return block.elsewhere[name]
         around = tuple(part for part in location[:-1] if isinstance(part, str))
         homes = [home for home in blocks(model) if name in model_at(model, home).model_fields]
         near = [home[len(around) :] for home in homes if home[: len(around)] == around]
+        close = difflib.get_close_matches(name.lower().replace("-", "_"), block.model_fields, n=1, cutoff=CLOSE)
+        if close and not near:
+            self._meant.add((*location[:-1], close[0]))
+            return f"unknown setting (did you mean '{close[0]}'?)"
         home = next(iter(near or homes), None)
         return f"unknown setting (it belongs under '{name_of(home)}')" if home else "unknown setting"
 
@@ -122,7 +129,7 @@ def name_of(location: Location) -> str:
     return name
 
 
-def model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
+def model_at(model: type[Block], location: Location) -> type[Block]:
     """The part of the model that describes a place."""
     for part in location:
         if isinstance(part, str):
@@ -133,7 +140,7 @@ def model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
     return model
 
 
-def blocks(model: type[BaseModel], around: Location = ()) -> list[Location]:
+def blocks(model: type[Block], around: Location = ()) -> list[Location]:
     """Where the blocks below a model are, lists without their indexes: `folders.scriptix`."""
     found: list[Location] = []
     for name, field in model.model_fields.items():
@@ -143,10 +150,10 @@ def blocks(model: type[BaseModel], around: Location = ()) -> list[Location]:
     return found
 
 
-def _block_in(annotation: object) -> type[BaseModel] | None:
+def _block_in(annotation: object) -> type[Block] | None:
     """The block in `Block`, `Block | None` or `tuple[Block, ...]`."""
     for candidate in (annotation, *typing.get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+        if isinstance(candidate, type) and issubclass(candidate, Block):
             return candidate
     return None
 

@@ -1,4 +1,4 @@
-"""Folders from their blocks: the defaults of all under the settings of each, and no directory under two folders.
+"""Folders from their blocks, each with a name and a directory of its own.
 
 Looks at the file system only through paths.lead; a folder that is not there is no problem, it waits.
 """
@@ -9,17 +9,24 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TypeVar
 
 from scriptixd.config.document import Location, Scalar
 from scriptixd.config.findings import Findings
-from scriptixd.config.model import Block, FolderBlock, FolderDefaults, ScriptixBlock, WebhookBlock
+from scriptixd.config.model import FolderBlock, FolderDefaults, RuleBlock
 from scriptixd.config.paths import Place, absolute, lead, shares
-from scriptixd.config.settings import Folder
-from scriptixd.config.values import JSON_OUTPUT, folder_name
-from scriptixd.jobs.job import Labels, Request, Webhook
-
-Inner = TypeVar("Inner", bound=Block)
+from scriptixd.config.rules import (
+    check,
+    check_required,
+    check_sizes,
+    labels_of,
+    lacks,
+    outputs_of,
+    over,
+    request_of,
+    settings_by,
+)
+from scriptixd.config.settings import AskAbove, Folder
+from scriptixd.config.values import folder_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +53,31 @@ def folders(
     """Every folder that is whole; what is wrong with the others is noted."""
     if not blocks:
         findings.add_missing(("folders",), "at least one folder is needed, as '- path: /srv/media'")
-    _check(defaults, ("defaults",), findings)
+    check(defaults, ("defaults",), findings)
     whole, rooted = [], []
     for index, block in enumerate(blocks):
         place = _rooted(index, block, near, environment, findings)
-        merged = _over(defaults, block)
-        request = _request(merged, index, findings)
-        _check(block, ("folders", index), findings)
-        if merged.min_size > merged.max_size:
-            findings.add(("folders", index, "max_size"), "must not be smaller than 'min_size'")
+        check(block, ("folders", index), findings)
+        merged = over(defaults, block)
+        rules = _rules(merged, block, index, findings)
+        check_sizes(merged, ("folders", index), findings)
         if place is not None:
             rooted.append(place)
-        if place is not None and request is not None:
-            whole.append(_folder(place, merged, request))
+            whole.append(_folder(place, merged, rules))
     _check_directories(rooted, findings)
     _check_names(rooted, findings)
     return tuple(whole)
 
 
-def _over(under: Block, own: Inner) -> Inner:
-    """A block with what it does not set itself taken from the one under it; so, too, the blocks in it."""
-    update: dict[str, object] = {}
-    for name in under.model_fields_set:
-        theirs, ours = getattr(under, name), getattr(own, name)
-        if name not in own.model_fields_set:
-            update[name] = theirs
-        elif isinstance(theirs, ScriptixBlock) and isinstance(ours, ScriptixBlock):
-            update[name] = _over(theirs, ours)
-    return own.model_copy(update=update)
+def _rules(merged: FolderBlock, own: FolderBlock, index: int, findings: Findings) -> list[RuleBlock]:
+    """The rules of a folder, its own or else those of all folders, with the folder's settings under each."""
+    at: Location = ("folders", index, "rules") if "rules" in own.model_fields_set else ("defaults", "rules")
+    rules = [over(merged, rule) for rule in merged.rules]
+    check_required(merged, rules, index, at, findings)
+    for place, rule in enumerate(rules):
+        if {"min_size", "max_size"} & merged.rules[place].model_fields_set:
+            check_sizes(rule, (*at, place), findings)
+    return rules
 
 
 def _rooted(
@@ -98,39 +102,8 @@ def _rooted(
     return _Rooted(index, name, path)
 
 
-def _request(block: FolderBlock, index: int, findings: Findings) -> Request | None:
-    """What the service is asked, once the required settings are there."""
-    for name, meaning in (("language", "what is spoken, such as nl"), ("document_type", "caption or document")):
-        if getattr(block, name) is None and not findings.about(("defaults", name)):
-            findings.add_missing(("folders", index, name), f"is required, here or in 'defaults': {meaning}")
-    if block.language is None or block.document_type is None:
-        return None
-    return Request(
-        language=block.language,
-        document_type=block.document_type,
-        punctuation=block.scriptix.punctuation,
-        multichannel=block.scriptix.multichannel,
-        diarization=block.scriptix.diarization,
-        document=block.scriptix.document,
-    )
-
-
-def _check(block: FolderDefaults, place: Location, findings: Findings) -> None:
-    """What a block sets itself, as far as one value alone does not tell."""
-    if block.include is not None and not block.include:
-        findings.add((*place, "include"), "must name at least one pattern; null means all audio and video files")
-    if block.outputs is not None and JSON_OUTPUT not in block.outputs:
-        findings.add((*place, "outputs"), "must contain 'json': it is written last, as the mark that all are there")
-    if block.outputs is not None and len(set(block.outputs)) < len(block.outputs):
-        findings.add((*place, "outputs"), "names an output twice")
-    webhook = block.scriptix.webhook
-    if webhook is not None and webhook.url is None:
-        findings.add_missing((*place, "scriptix", "webhook", "url"), "is required: the address to call")
-
-
-def _folder(rooted: _Rooted, block: FolderBlock, request: Request) -> Folder:
-    outputs = block.outputs if block.outputs is not None else (JSON_OUTPUT, "srt")
-    scriptix = block.scriptix
+def _folder(rooted: _Rooted, block: FolderBlock, rules: Sequence[RuleBlock]) -> Folder:
+    ask = block.ask_above
     return Folder(
         name=rooted.name,
         path=rooted.path,
@@ -143,24 +116,15 @@ def _folder(rooted: _Rooted, block: FolderBlock, request: Request) -> Folder:
         min_size=block.min_size,
         max_size=block.max_size,
         existing=block.existing,
-        outputs=tuple(sorted(outputs, key=lambda name: name == JSON_OUTPUT)),
-        request=request,
-        labels=Labels(
-            filename=None,
-            keep_source=scriptix.keep_source,
-            folder_id=scriptix.folder_id,
-            metadata=tuple(sorted(scriptix.metadata.items())),
-            webhook=_webhook(scriptix.webhook) if scriptix.webhook is not None else None,
-        ),
-        filename=scriptix.filename,
+        ask_above=AskAbove(ask.files, ask.hours) if ask is not None else AskAbove(None, None),
+        changed=block.changed,
+        outputs=outputs_of(block),
+        request=request_of(block),
+        lacks=lacks(block),
+        labels=labels_of(block.scriptix),
+        filename=block.scriptix.filename,
+        rules=tuple(settings for rule in rules if (settings := settings_by(rule)) is not None),
     )
-
-
-def _webhook(block: WebhookBlock) -> Webhook | None:
-    if block.url is None:
-        return None
-    headers = tuple(f"{name}: {value}" for name, value in block.headers.items())
-    return Webhook(block.url, block.method.value, headers)
 
 
 def _check_names(rooted: Sequence[_Rooted], findings: Findings) -> None:

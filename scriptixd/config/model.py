@@ -5,14 +5,15 @@ A setting is listed here only when it works: what is accepted is honoured.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
 from scriptixd.captions.result import Units
 from scriptixd.config import values
-from scriptixd.config.settings import Auth, FilenamePolicy, Polling, Secret, WatchMode, WebhookMethod
+from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Polling, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import Flag, HeaderName, HeaderValue, MetadataName, Output, PathText, Pattern, Text
 from scriptixd.jobs.job import DocumentType
 from scriptixd.jobs.source import Existing
@@ -26,6 +27,8 @@ class Block(BaseModel):
     """A mapping of settings; nothing under its name means that all have their defaults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    elsewhere: ClassVar[Mapping[str, str]] = {}  # settings that exist, but not here: the sentence why
 
     @model_validator(mode="before")
     @classmethod
@@ -70,15 +73,46 @@ class ScriptixBlock(Block):
     metadata: Annotated[dict[MetadataName, Text], BeforeValidator(values.or_empty_mapping)] = {}
 
 
-class FolderDefaults(Block):
-    """Any setting of a folder but its path and name."""
+class AskAboveBlock(Block):
+    files: Annotated[int, PlainValidator(values.whole)] | None = 200
+    hours: Annotated[float, PlainValidator(values.hours)] | None = 24.0
 
-    language: Annotated[str | None, PlainValidator(values.language)] = None  # required, here or in the folder
+
+class PathBlock(Block):
+    """What may differ from path to path."""
+
+    language: Annotated[str | None, PlainValidator(values.language)] = None  # required: here, in defaults or by rules
     document_type: Annotated[DocumentType | None, PlainValidator(values.choice(DocumentType))] = None  # likewise
     scriptix: ScriptixBlock = ScriptixBlock()
-    recursive: Flag = True
     include: tuple[Pattern, ...] | None = None
     exclude: Annotated[tuple[Pattern, ...], BeforeValidator(values.or_empty_list)] = ()
+    settle: Annotated[float | None, PlainValidator(values.or_auto(values.duration))] = None
+    min_size: Annotated[int, PlainValidator(values.size)] = 2**10
+    max_size: Annotated[int, PlainValidator(values.at_least(1, "must be at least 1 byte", values.size))] = 10 * 10**9
+    existing: Annotated[Existing, PlainValidator(values.choice(Existing))] = Existing.HOLD
+    changed: Annotated[Changed, PlainValidator(values.choice(Changed))] = Changed.HOLD
+    outputs: tuple[Output, ...] | None = None
+
+
+class RuleBlock(PathBlock):
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "path": "belongs to the folder: a rule is about files in it, and 'match' says which",
+        "name": "belongs to the folder: a rule is about files in it, and 'match' says which",
+        "recursive": "belongs to the folder as a whole: rules are about files, and not about which directories "
+        "are entered; 'exclude' can leave files out",
+        "watch": "belongs to the folder as a whole, which is watched in one way",
+        "scan_interval": "belongs to the folder as a whole, which is looked at in one go",
+        "ask_above": "belongs to the folder as a whole, whose files are counted together",
+        "rules": "belongs to the folder: a rule has no rules of its own",
+    }
+
+    match: Annotated[str | None, PlainValidator(values.pattern)] = None  # required
+
+
+class FolderDefaults(PathBlock):
+    """Any setting of a folder but its path and name."""
+
+    recursive: Flag = True
     watch: Annotated[WatchMode, PlainValidator(values.choice(WatchMode))] = WatchMode.AUTO
     scan_interval: Annotated[
         float | None,
@@ -86,11 +120,8 @@ class FolderDefaults(Block):
             values.or_auto(values.at_least(SHORTEST_SCAN, "must be auto, or at least 100ms", values.duration))
         ),
     ] = None
-    settle: Annotated[float | None, PlainValidator(values.or_auto(values.duration))] = None
-    min_size: Annotated[int, PlainValidator(values.size)] = 2**10
-    max_size: Annotated[int, PlainValidator(values.at_least(1, "must be at least 1 byte", values.size))] = 10 * 10**9
-    existing: Annotated[Existing, PlainValidator(values.choice(Existing))] = Existing.HOLD
-    outputs: tuple[Output, ...] | None = None
+    ask_above: AskAboveBlock | None = AskAboveBlock()
+    rules: Annotated[tuple[RuleBlock, ...], BeforeValidator(values.or_empty_list)] = ()
 
 
 class FolderBlock(FolderDefaults):

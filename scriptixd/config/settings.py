@@ -10,8 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from scriptixd.captions.result import Units
+from scriptixd.errors import FileTrouble
 from scriptixd.jobs.job import Labels, Request, Terms
 from scriptixd.jobs.source import Existing
+from scriptixd.roots.globs import matches
+from scriptixd.roots.paths import shown
 
 
 class Secret:
@@ -60,6 +63,13 @@ class WatchMode(StrEnum):
     POLL = "poll"
 
 
+class Changed(StrEnum):
+    """What becomes of new bytes with the same media length, as a tag editor leaves them."""
+
+    HOLD = "hold"
+    PROCESS = "process"
+
+
 class FilenamePolicy(StrEnum):
     """Whether the service learns the names of files."""
 
@@ -95,8 +105,34 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAbove:
+    """How much may come within an hour without a person's yes; None: any amount."""
+
+    files: int | None
+    hours: float | None  # of media
+
+
+@dataclass(frozen=True, slots=True)
+class PathSettings:
+    """What holds for one path: the settings of the first rule that matches it, else the folder's own."""
+
+    rule: str | None  # the pattern of the rule; None: the folder's own settings
+    include: tuple[str, ...] | None  # None: the known audio and video extensions
+    exclude: tuple[str, ...]  # besides the litter that is always ignored
+    settle: float | None  # s; None: fitting the disk
+    min_size: int  # bytes
+    max_size: int  # bytes
+    existing: Existing
+    changed: Changed
+    outputs: tuple[str, ...]  # in the order of writing, the JSON last
+    request: Request
+    labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
+    filename: FilenamePolicy
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
-    """One watched root, and what is asked for the files in it."""
+    """One watched root, and what is asked for the files in it; `at` tells what holds for one of them."""
 
     name: str
     path: Path  # absolute; links in it are not resolved
@@ -109,15 +145,60 @@ class Folder:
     min_size: int  # bytes
     max_size: int  # bytes
     existing: Existing
+    ask_above: AskAbove
+    changed: Changed
     outputs: tuple[str, ...]  # in the order of writing, the JSON last
-    request: Request
+    request: Request | None  # None: what is asked is told by rules alone
+    lacks: str  # the name of the required setting that only the rules have; empty if there is a request
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
     filename: FilenamePolicy
+    rules: tuple[PathSettings, ...] = ()  # the first that matches holds
+
+    def at(self, path: str) -> PathSettings | None:
+        """What holds for a path relative to the folder; None if it asks for nothing, and is not picked up."""
+        for rule in self.rules:
+            if rule.rule is not None and matches(rule.rule, path):
+                return rule
+        if self.request is None:
+            return None
+        return PathSettings(
+            rule=None,
+            include=self.include,
+            exclude=self.exclude,
+            settle=self.settle,
+            min_size=self.min_size,
+            max_size=self.max_size,
+            existing=self.existing,
+            changed=self.changed,
+            outputs=self.outputs,
+            request=self.request,
+            labels=self.labels,
+            filename=self.filename,
+        )
+
+    def holding(self, path: str) -> PathSettings:
+        """What holds for a path; raises FileTrouble if no rule matches it, and only rules say what is asked."""
+        here = self.at(path)
+        if here is None:
+            raise FileTrouble(
+                f"no rule matches {shown(path)}, and the folder has no {self.lacks} of its own",
+                f"add a rule for it, or set '{self.lacks}' in the folder, then: scriptixd retry",
+            )
+        return here
 
     def terms(self, path: str) -> Terms:
-        """What holds for one file, by its path relative to the folder."""
-        name = path.rpartition("/")[2] if self.filename is FilenamePolicy.SEND else None
-        return Terms(self.request, replace(self.labels, filename=name), self.outputs, self.max_size)
+        """What the jobs of one file go by; raises FileTrouble as `holding` does."""
+        here = self.holding(path)
+        name = path.rpartition("/")[2] if here.filename is FilenamePolicy.SEND else None
+        labels = replace(here.labels, filename=name)
+        return Terms(
+            request=here.request,
+            labels=labels,
+            outputs=here.outputs,
+            max_size=here.max_size,
+            changed_holds=here.changed is Changed.HOLD,
+            hours_unasked=self.ask_above.hours,
+        )
 
 
 @dataclass(frozen=True, slots=True)

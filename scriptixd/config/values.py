@@ -85,6 +85,13 @@ def at_least_one(value: Value) -> int:
     return number
 
 
+def hours(value: Value) -> float:
+    content = value.text.strip() if isinstance(value, Scalar) else ""
+    if not re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", content):
+        raise ValueError("must be a number of hours, such as 24 or 1.5")
+    return float(content)
+
+
 def size(value: Value) -> int:
     return units.size(text(value))
 

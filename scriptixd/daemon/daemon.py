@@ -9,13 +9,14 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from scriptixd import __version__
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
+from scriptixd.daemon.loop import Loop
 from scriptixd.errors import StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Pause
@@ -23,10 +24,11 @@ from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.verbs import AT_ONCE, apply_some_requests
-from scriptixd.observe.live import Live, LiveFolder, LivePause, live_path, write_live
+from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveRestless, live_path, write_live
 from scriptixd.observe.systemd import Systemd
+from scriptixd.roots.mounts import MOUNTS
 from scriptixd.roots.paths import shown
-from scriptixd.watch.scanner import Scanner, ScanReport
+from scriptixd.watch.report import ScanReport
 
 LOG = logging.getLogger("scriptixd.daemon")
 
@@ -34,7 +36,8 @@ TICK: Final = 0.25  # s between two looks at signals, requests and loops
 LIVE_EVERY: Final = 1.0  # s
 READY_AFTER: Final = 10.0  # s at the latest, however long a first scan takes
 MOVED_LATELY: Final = 120.0  # s: longer than any wait inside a step; a slow PATCH beats with every piece
-STOP_WITHIN: Final = 4.0  # s for all loops together: systemd and people are promised 5
+STOP_WITHIN: Final = 4.0  # s for all loops together: systemd and people are promised 5; of these …
+WAKE_WITHIN: Final = 1.0  # s for those that wait for a disk, and are called back from it
 CLOCKS_APART: Final = 60.0  # s of drift between wall and boot time that is a clock being set
 
 
@@ -60,6 +63,8 @@ class Daemon:
         self._told_at = self._alive_at = 0.0
         self._started = read_clock()
         self._drift = self._started.wall - self._started.boot
+        self._mounts = MOUNTS.now()
+        self._stuck: Collection[str] = frozenset()
 
     def run(self, *, once: bool = False, show: Callable[[Snapshot], None] | None = None) -> int:
         """Work until SIGTERM or SIGINT; with `once`, until nothing is left that goes on by itself.
@@ -92,7 +97,7 @@ class Daemon:
 
     def _live(self, house: House, once: bool, show: Callable[[Snapshot], None] | None) -> int:
         state = house.store.database.path
-        LOG.info("scriptixd %s watches %d folder(s), state in %s", __version__, len(house.scanners), state)
+        LOG.info("scriptixd %s watches %d folder(s), state in %s", __version__, len(house.watchers), state)
         for loop in house.loops:
             loop.start()
         try:
@@ -140,9 +145,16 @@ class Daemon:
     def _serve(self, house: House, now: Now) -> int:
         """What verbs asked, and a clock that was set; returns how many requests were applied."""
         applied = apply_some_requests(house.store, house.folders.request_of, now)
+        mounts, self._mounts = self._mounts, MOUNTS.now()
+        if applied or mounts is not self._mounts:
+            for watcher in house.watchers:
+                watcher.nudge()
         if self._asked_to_reload:
             self._asked_to_reload = False
             LOG.warning("SIGHUP changes nothing: the configuration is read at the start, so restart scriptixd")
+        stuck, self._stuck = self._stuck, house.folders.stuck()
+        if stuck != self._stuck:
+            house.wake()  # whoever is to go on in place of those that wait
         if abs(now.wall - now.boot - self._drift) > CLOCKS_APART:
             self._drift = now.wall - now.boot
             moved = house.store.jobs.clamp(now.wall + pacing.BACKOFF_CAP)
@@ -155,7 +167,7 @@ class Daemon:
             version=__version__,
             started_at=self._started.wall,
             written_at=now.wall,
-            folders=tuple(_folder(scanner.view) for scanner in house.scanners),
+            folders=tuple(_folder(watcher.scanner.view) for watcher in house.watchers),
             uploads=house.figures.uploads(),
             pauses=tuple(
                 LivePause(paused.pause, paused.whom, paused.trouble.what, paused.trouble.hint)
@@ -178,7 +190,10 @@ class Daemon:
 
     def _is_ready(self, house: House, now: Now) -> bool:
         """Every root was scanned or judged OFFLINE; after a while a first scan goes on behind it."""
-        return all(map(_was_looked_at, house.scanners)) or now.boot - self._started.boot >= READY_AFTER
+        return (
+            all(watcher.scanner.view.judged for watcher in house.watchers)
+            or now.boot - self._started.boot >= READY_AFTER
+        )
 
     def _all_moving(self, house: House, now: Now) -> bool:
         stuck = [loop.name for loop in house.loops if loop.vital and now.boot - loop.moved_at > MOVED_LATELY]
@@ -190,8 +205,9 @@ class Daemon:
         """The exit code of `--once`, when nothing is left that goes on by itself; None while there is."""
         if any(paused.pause not in (Pause.AWAY, Pause.SHARE) for paused in house.breakers.view()):
             return 1
-        offline = {scanner.view.name for scanner in house.scanners if scanner.offline is not None}
-        if not all(map(_was_looked_at, house.scanners)) or house.store.views.active(without=offline):
+        views = [watcher.scanner.view for watcher in house.watchers]
+        offline = {view.name for view in views if view.offline is not None}
+        if not all(view.judged for view in views) or house.store.views.active(without=offline):
             return None
         return 1 if self._failed or offline else 0
 
@@ -210,12 +226,23 @@ class Daemon:
         house.service.close()
         for loop in house.loops:
             loop.wake()
-        deadline = read_clock().boot + STOP_WITHIN
-        late = [loop.name for loop in house.loops if not loop.join(max(0.0, deadline - read_clock().boot))]
-        for scanner in house.scanners:
-            scanner.close()
+        until = read_clock().boot
+        late = _joined(house.loops, until + STOP_WITHIN - WAKE_WITHIN)
+        house.folders.close()
+        late = _joined(late, until + STOP_WITHIN)
+        for watcher in house.watchers:
+            watcher.scanner.close()
         if late:
-            LOG.warning("left behind, in the middle of something that does not end: %s", ", ".join(late))
+            LOG.warning("left behind, in the middle of something that does not end: %s", _names(late))
+
+
+def _joined(loops: Sequence[Loop], deadline: float) -> Sequence[Loop]:
+    """Wait for the loops to end; returns those that have not."""
+    return [loop for loop in loops if not loop.join(max(0.0, deadline - read_clock().boot))]
+
+
+def _names(loops: Sequence[Loop]) -> str:
+    return ", ".join(shown(loop.name) for loop in loops)
 
 
 def _died(loop: str, failure: BaseException) -> int:
@@ -227,13 +254,9 @@ def _died(loop: str, failure: BaseException) -> int:
     return 70  # EX_SOFTWARE of sysexits.h: systemd starts us again
 
 
-def _was_looked_at(scanner: Scanner) -> bool:
-    return scanner.view.last_full_scan is not None or scanner.offline is not None
-
-
 def _status(house: House) -> str:
     """One line for systemctl."""
-    views = [scanner.view for scanner in house.scanners]
+    views = [watcher.scanner.view for watcher in house.watchers]
     offline = [view.name for view in views if view.offline is not None]
     first = sum(view.last_full_scan is None and view.offline is None for view in views)
     parts = [f"{len(views)} folder(s)"]
@@ -249,11 +272,16 @@ def _status(house: House) -> str:
 
 
 def _folder(view: ScanReport) -> LiveFolder:
+    offline = view.offline
     return LiveFolder(
         name=view.name,
         mode=view.choice.mode if view.choice else "",
         why=view.choice.why if view.choice else "",
-        offline=with_hint(view.offline.reason, view.offline.hint) if view.offline else "",
+        offline=with_hint(offline.reason, offline.hint) if offline else "",
         last_scan=view.last_full_scan,
         problems=view.problems,
+        offline_since=offline.since if offline else None,
+        hung=offline is not None and offline.hung,
+        asks=offline.reason if offline and offline.asks else "",
+        restless=tuple(LiveRestless(one.path, one.since) for one in view.restless),
     )

@@ -1,16 +1,23 @@
-"""The configured folders, as the rooms below ask for them."""
+"""The configured folders, as the rooms below ask for them.
+
+Owns the way to each folder's disk, and the gate in it; decides nothing about what lies there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
-from scriptixd.config.settings import Folder, Settings
+from scriptixd.config.settings import Folder, Settings, WatchMode
+from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.job import Request, Terms
 from scriptixd.jobs.source import Source
-from scriptixd.roots.local import LocalRoot
+from scriptixd.roots.gate import Gate
+from scriptixd.roots.paths import shown
+from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Root
-from scriptixd.watch.filters import Filter
+from scriptixd.watch.filters import Filter, FilterRule
 from scriptixd.watch.mode import Mode
+from scriptixd.watch.policy import Policy
 from scriptixd.watch.scanner import Watched
 
 
@@ -19,39 +26,85 @@ class ConfiguredFolders:
 
     def __init__(self, settings: Settings) -> None:
         self._folders = {folder.name: folder for folder in settings.folders}
-        self._roots = {name: LocalRoot(folder.path) for name, folder in self._folders.items()}
+        self._filters = {name: filter_of(folder) for name, folder in self._folders.items()}
+        self._reached = {name: FolderRoot(folder.path) for name, folder in self._folders.items()}
+        self._gates = {name: Gate(root) for name, root in self._reached.items()}
+        for name, gate in self._gates.items():
+            gate.closed = ShareTrouble(f"the first look at {shown(name)} has not begun")
 
-    def names(self) -> Collection[str]:
+    def close(self) -> None:
+        """Let go of every disk, at once also where one hangs."""
+        for root in self._reached.values():
+            root.close()
+
+    def every(self) -> Collection[str]:
+        """All that are configured."""
         return self._folders.keys()
 
+    def names(self) -> Sequence[str]:
+        """Those whose files may be touched just now; where somebody waits for an answer, nobody is sent after him."""
+        stuck = self.stuck()
+        return [name for name, gate in self._gates.items() if gate.closed is None and name not in stuck]
+
+    def stuck(self) -> Collection[str]:
+        """Those whose disk keeps somebody waiting, and may have begun to hang."""
+        return {name for name, root in self._reached.items() if root.slow}
+
     def root(self, folder: str) -> Root | None:
-        return self._roots.get(folder)
+        """The way through the gate, for all but the scanner; None for a folder that is not configured."""
+        return self._gates.get(folder)
+
+    def reached(self, folder: str) -> FolderRoot:
+        """The way around the gate, for the scanner, which opens and shuts it."""
+        return self._reached[folder]
+
+    def gate(self, folder: str) -> Gate:
+        return self._gates[folder]
 
     def terms(self, folder: str, path: str) -> Terms:
+        """The settings that hold for a path; FileTrouble where they do not say what is asked for it."""
         return self._folders[folder].terms(path)
 
     def request_of(self, source: Source) -> Request | None:
-        """What would be asked for a source today; None if its folder is not configured."""
+        """What would be asked for a source today; None if it would not be picked up."""
         folder = self._folders.get(source.folder)
-        return folder.terms(source.path).request if folder else None
-
-    def request_in(self, folder: str) -> Callable[[str], Request]:
-        """What is asked for a path of one folder."""
-        return lambda path: self._folders[folder].terms(path).request
+        if folder is None or self._filters[source.folder].why_not(source.path, source.stat.size) is not None:
+            return None
+        settings = folder.at(source.path)
+        return settings.request if settings is not None else None
 
 
 def watched(folder: Folder) -> Watched:
     """What the scanner needs to know of a folder."""
     return Watched(
         name=folder.name,
+        policy=policy_of(folder),
         filter=filter_of(folder),
-        existing=folder.existing,
-        watch=None if folder.watch.value == "auto" else Mode(folder.watch.value),
-        settle_window=folder.settle,
+        watch=None if folder.watch is WatchMode.AUTO else Mode(folder.watch.value),
+        windows=tuple(dict.fromkeys((folder.settle, *(rule.settle for rule in folder.rules)))),
         scan_interval=folder.scan_interval,
+        ask_above=folder.ask_above.files,
     )
+
+
+def policy_of(folder: Folder) -> Callable[[str], Policy]:
+    """What holds for a path of a folder; FileTrouble for one that is not picked up because nothing is asked for it."""
+
+    def policy(path: str) -> Policy:
+        here = folder.holding(path)
+        return Policy(here.request, here.existing, here.settle)
+
+    return policy
 
 
 def filter_of(folder: Folder) -> Filter:
     """Which paths of a folder are picked up."""
-    return Filter(include=folder.include, exclude=folder.exclude, recursive=folder.recursive, min_size=folder.min_size)
+    rules = [FilterRule(rule.rule, rule.include, rule.exclude, rule.min_size) for rule in folder.rules if rule.rule]
+    return Filter(
+        include=folder.include,
+        exclude=folder.exclude,
+        recursive=folder.recursive,
+        min_size=folder.min_size,
+        rules=tuple(rules),
+        lacks=folder.lacks,
+    )

@@ -4,29 +4,52 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.figures import Figures
-from scriptixd.daemon.folders import ConfiguredFolders, filter_of, watched
+from scriptixd.daemon.folders import ConfiguredFolders, watched
 from scriptixd.daemon.loop import Loop
-from scriptixd.delivery.room import DeliveryRoom
+from scriptixd.delivery.room import DeliveryRoom, Due
+from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.breakers import Breakers
+from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.events import Event, Postponed, Rejected, StillRunning
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pipeline import Pipeline
 from scriptixd.jobs.sentences import sentence
+from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
-from scriptixd.jobs.worker import Claims, Lane, Worker
+from scriptixd.jobs.worker import Lane, Worker
 from scriptixd.roots.paths import shown
 from scriptixd.service.access import Access, AuthHeader
 from scriptixd.service.client import Scriptix
+from scriptixd.watch.claim import Claim
+from scriptixd.watch.completeness import Completeness
 from scriptixd.watch.doorbell import Doorbell
+from scriptixd.watch.ground import Ground
+from scriptixd.watch.hearing import Hearing
 from scriptixd.watch.scanner import Scanner
 
 LOG = logging.getLogger("scriptixd.jobs")
+
+SPARE = 1  # for each that works, one that goes on while a disk which may have begun to hang keeps him waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """One folder's scanner, and the loop that drives it."""
+
+    scanner: Scanner
+    loop: Loop
+
+    def nudge(self) -> None:
+        """Something has changed that may bring the folder back."""
+        self.scanner.nudge()
+        self.loop.wake()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +61,9 @@ class House:
     service: Scriptix
     breakers: Breakers
     figures: Figures
-    scanners: tuple[Scanner, ...]
-    loops: tuple[Loop, ...]
+    watchers: tuple[Watcher, ...]
+    loops: tuple[Loop, ...]  # all, those of the watchers among them
+    wake: Callable[[], None]  # there may be something to send, to ask, or to deliver
 
 
 def access_of(settings: Settings) -> Access:
@@ -55,11 +79,33 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     folders, figures, breakers = ConfiguredFolders(settings), Figures(), Breakers()
     service = Scriptix(access_of(settings))
     chance = random.SystemRandom().random
-    room = DeliveryRoom(store, folders, settings.api.result_units, chance, figures.beat)
+    deliveries: Claims[Due] = Claims(1, folders.stuck)
+    room = DeliveryRoom(store, folders, settings.api.result_units, chance, figures.beat, deliveries)
+    lanes: list[Loop] = []
+
+    def wake() -> None:
+        for loop in lanes:
+            loop.wake()
+
+    watchers = {folder.name: _watcher(folder, store, folders, figures, stop, wake) for folder in settings.folders}
+
+    def window(source: Source) -> float:
+        return watchers[source.folder].scanner.window(source.path)
+
     pipeline = Pipeline(
-        store, folders, service, service, room, figures, stop.is_set, settings.api.chunk_size, settings.api.deadline
+        store,
+        folders,
+        service,
+        service,
+        room,
+        Completeness(window),
+        figures,
+        stop.is_set,
+        settings.api.chunk_size,
+        settings.api.deadline,
     )
-    claims = {lane: Claims() for lane in Lane}
+    uploads = settings.limits.uploads
+    claims: dict[Lane, Claims[Job]] = {Lane.UPLOAD: Claims(uploads, folders.stuck), Lane.ASK: Claims(1, folders.stuck)}
 
     def report(job: Job, event: Event) -> None:
         _tell(store, job, event)
@@ -69,44 +115,45 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
             failed()
 
     def worker(lane: Lane) -> Callable[..., float]:
-        names = tuple(folders.names())
-        return Worker(lane, store, pipeline, service, breakers, service, claims[lane], names, chance, report).run_once
+        taken = claims[lane]
+        return Worker(lane, store, pipeline, service, breakers, service, taken, folders.names, chance, report).run_once
 
-    lanes = [Loop(f"upload-{number}", worker(Lane.UPLOAD), stop) for number in range(1, settings.limits.uploads + 1)]
+    lanes += [Loop(f"upload-{number}", worker(Lane.UPLOAD), stop) for number in range(1, uploads + SPARE * uploads + 1)]
     lanes.append(Loop("ask", worker(Lane.ASK), stop))
-    lanes.append(Loop("deliver", room.run_once, stop))
-    watchers = [_watcher(folder, store, folders, figures, stop) for folder in settings.folders]
-    loops = (*lanes, *(loop for _, loop in watchers))
+    lanes += [Loop(f"deliver-{number}", room.run_once, stop) for number in range(1, 1 + SPARE + 1)]
+    loops = (*lanes, *(watcher.loop for watcher in watchers.values()))
     for loop in loops:
         figures.listen(loop.name, loop.beat)
 
-    def wake() -> None:
-        for loop in lanes:
-            loop.wake()
-
     store.database.on_commit = wake
-    return House(store, folders, service, breakers, figures, tuple(scanner for scanner, _ in watchers), loops)
+    return House(store, folders, service, breakers, figures, tuple(watchers.values()), loops, wake)
 
 
 def _watcher(
-    folder: Folder, store: Store, folders: ConfiguredFolders, figures: Figures, stop: threading.Event
-) -> tuple[Scanner, Loop]:
-    root = folders.root(folder.name)
-    if root is None:
-        raise AssertionError("a configured folder has a root")
+    folder: Folder,
+    store: Store,
+    folders: ConfiguredFolders,
+    figures: Figures,
+    stop: threading.Event,
+    wake: Callable[[], None],
+) -> Watcher:
+    """The scanner looks at the folder itself; everybody else goes through the gate that it opens and shuts."""
+    root, gate, about = folders.reached(folder.name), folders.gate(folder.name), watched(folder)
     bell: list[Callable[[], None]] = []
-    scanner = Scanner(
-        watched(folder),
-        root,
-        store.sources,
-        folders.request_in(folder.name),
-        lambda: Doorbell(str(folder.path), filter_of(folder), bell[0]),
-        beat=figures.beat,
-        stop=stop.is_set,
-    )
-    loop = Loop(f"watch {folder.name}", scanner.run_once, stop, vital=False)
+    claim = Claim(root, store.instance(), socket.gethostname())
+    hearing = Hearing(folder.name, about.watch, lambda: Doorbell(str(folder.path), about.filter, bell[0]))
+    ground = Ground(folder.name, root, store.sources, about.filter, claim, hearing.deletions_seen)
+
+    def stands(trouble: ShareTrouble | None) -> None:
+        opened = gate.closed is not None and trouble is None
+        gate.closed = trouble
+        if opened:
+            wake()  # what waited for it may go on
+
+    scanner = Scanner(about, root, store.sources, ground, hearing, stands=stands, beat=figures.beat, stop=stop.is_set)
+    loop = Loop(f"watch {folder.name}", scanner.run_once, stop, vital=False, leave=scanner.leave)
     bell.append(loop.wake)
-    return scanner, loop
+    return Watcher(scanner, loop)
 
 
 def _tell(store: Store, job: Job, event: Event) -> None:

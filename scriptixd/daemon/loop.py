@@ -23,13 +23,20 @@ class Loop:
     """One loop; `failure` is what ended it before its time."""
 
     def __init__(
-        self, name: str, run_once: Callable[[Now], float], stop: threading.Event, *, vital: bool = True
+        self,
+        name: str,
+        run_once: Callable[[Now], float],
+        stop: threading.Event,
+        *,
+        vital: bool = True,
+        leave: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.vital = vital  # whether systemd's watchdog waits for it: a loop on a foreign disk may hang
         self.failure: BaseException | None = None
         self.moved_at = read_clock().boot
         self._run_once = run_once
+        self._leave = leave  # the last that it does when it is asked to stop
         self._stop = stop
         self._woken = threading.Event()
         self._blocked = False
@@ -61,6 +68,8 @@ class Loop:
                 while rest > 0 and not self._stop.is_set() and not self._woken.wait(min(rest, LONGEST_REST)):
                     self.beat()
                     rest = wanted - read_clock().boot
+            if self._leave is not None:
+                self._leave()
         except Stopped:
             return
         except BaseException as error:  # noqa: BLE001 - nothing is swallowed: the process ends with it

@@ -17,6 +17,7 @@ from scriptixd.delivery.names import candidates, in_order, last_resort
 from scriptixd.delivery.sidecar import render
 from scriptixd.errors import FileTrouble, NameTaken, SourceMissing, StateTrouble, Stopped, Trouble
 from scriptixd.jobs import pacing
+from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted
 from scriptixd.jobs.job import Delivery, Job, Sidecar, Terms
@@ -54,6 +55,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that wants a step, and the folder that it is for."""
+
+    delivery: Delivery
+    folder: str
+
+    @property
+    def id(self) -> int:
+        return self.delivery.id
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One delivery with all that it is about."""
 
@@ -73,25 +86,36 @@ class DeliveryRoom:
         units: Units,
         chance: Callable[[], float],
         beat: Callable[[], None],
+        claims: Claims[Due],
     ) -> None:
         self._store = store
         self._folders = folders
         self._units = units
         self._chance = chance
         self._beat = beat
+        self._claims = claims
         self._swept: set[tuple[str, str]] = set()
 
     def run_once(self, now: Now) -> float:
         """One step of one delivery; returns when the next one is wanted, in seconds of CLOCK_BOOTTIME."""
-        delivery = self._store.deliveries.due(now.wall, self._folders.names(), ())
-        if delivery is None:
-            due = self._store.deliveries.next_due(now.wall)
-            return now.boot + (IDLE if due is None else min(IDLE, due - now.wall))
-        self._beat()
+        with self._claims.take(lambda claimed, _: self._pick(claimed, now), lambda _: True) as due:
+            if due is None:
+                at = self._store.deliveries.next_due(now.wall)
+                return now.boot + (IDLE if at is None else min(IDLE, at - now.wall))
+            self._beat()
+            self._deliver(due.delivery, now)
+        return now.boot
+
+    def _pick(self, claimed: Collection[int], now: Now) -> Due | None:
+        delivery = self._store.deliveries.due(now.wall, self._folders.names(), claimed)
+        source = self._store.sources.get(delivery.source_id) if delivery else None
+        return Due(delivery, source.folder) if delivery and source else None
+
+    def _deliver(self, delivery: Delivery, now: Now) -> None:
         try:
             event = self._step(delivery, now)
         except Stopped:
-            return now.boot
+            return
         except StateTrouble:
             raise
         except Trouble as trouble:
@@ -102,7 +126,6 @@ class DeliveryRoom:
             event = self._postponed(delivery, Trouble(*BUG), now)
         if event is not None:
             self._store.deliveries.apply(delivery, event, now.wall)
-        return now.boot
 
     def probe(self, source: Source, outputs: tuple[str, ...]) -> None:
         """Show that the sidecars could be written beside the source. TargetTrouble or NameTaken if not."""

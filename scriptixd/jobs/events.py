@@ -92,9 +92,13 @@ class SourceChanged:
 
 @dataclass(frozen=True, slots=True)
 class Resettled:
-    """The source of a job that was not sent yet has settled with other content."""
+    """The source of a job that was not sent yet has settled with other content.
+
+    `held_for`: why that needs a yes, unless one was given for the job, or none was needed.
+    """
 
     stat: Stat
+    held_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
         State.FOUND: {
             UploadOpened: State.UPLOADING,
             Hashed: State.FOUND,
-            Resettled: State.FOUND,
+            Resettled: Target.ASKED,
             SourceGone: State.GONE,
             Held: State.HELD,
             Postponed: State.FOUND,
@@ -196,7 +200,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
         State.HELD: {
             Approved: State.FOUND,
             Dismissed: State.DISMISSED,
-            Resettled: State.HELD,
+            Resettled: Target.ASKED,
             SourceGone: State.GONE,
         },
         State.UPLOADING: {
@@ -299,24 +303,38 @@ def _evidence(job: Job, event: Event, at: float) -> Job:  # noqa: C901, PLR0911,
             return replace(fresh, due_at=due_at, reason=status, unanswered=silence)
         case ResultReady(_, media_seconds):
             return replace(fresh, ready_at=at, media_seconds=media_seconds or job.media_seconds)
-        case UploadLost(reason) | SourceChanged(reason):
+        case UploadLost(reason) | SourceChanged(reason) | SourceGone(reason):
             return replace(_without_upload(fresh), reason=reason)
-        case SourceGone(reason):
-            return replace(_without_upload(fresh), reason=reason)
-        case Resettled(stat) | SourceBack(stat):
-            content = fresh if stat.same_content(job.stat) else replace(fresh, sha256=None, media_seconds=None)
-            return replace(content, stat=stat, reason=job.held_for)
+        case Resettled(stat, held_for):
+            held_for = held_for if job.state is State.HELD else ""
+            return replace(_with_content(fresh, stat), reason=held_for, held_for=held_for)
+        case SourceBack(stat):
+            return replace(_with_content(fresh, stat), reason=job.held_for)
         case Held(reason):
             return replace(fresh, reason=reason, held_for=reason)
         case Approved():
-            return replace(fresh, held_for="")
+            return _cleared(fresh)
         case Rejected(reason, hint, voids):
             evidence = _without_upload(fresh) if voids else fresh
             return replace(evidence, reason=reason, hint=hint)
-        case ChunkAccepted() | Dismissed() | RetryRequested():
+        case RetryRequested():
+            return _cleared(replace(fresh, unanswered=0.0))
+        case ChunkAccepted() | Dismissed():
             return replace(fresh, unanswered=0.0)
         case _:
             assert_never(event)
+
+
+def _with_content(job: Job, stat: Stat) -> Job:
+    """The job with what its source is now; of other content nothing is known, and no doubt about it is cleared."""
+    known = job if stat.same_content(job.stat) else replace(job, sha256=None, media_seconds=None, cleared="")
+    return replace(known, stat=stat)
+
+
+def _cleared(job: Job) -> Job:
+    """The job after a person's yes to what it was held for."""
+    yes = "\n".join(doubt for doubt in (job.cleared, job.held_for) if doubt)
+    return replace(job, held_for="", cleared=yes)
 
 
 def _without_upload(job: Job) -> Job:

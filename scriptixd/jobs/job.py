@@ -77,6 +77,8 @@ class Terms:
     labels: Labels
     outputs: tuple[str, ...]  # names of formats, in the order of writing
     max_size: int  # bytes
+    changed_holds: bool = False  # new content that plays exactly as long as what was paid before waits for a yes
+    hours_unasked: float | None = None  # of media that may come to its folder within an hour without a yes
 
 
 class State(StrEnum):
@@ -134,6 +136,11 @@ class Job:
     created_at: float = 0.0
     updated_at: float = 0.0
     version: int = 0  # counts saves: who holds an older one does not know what happened since
+    cleared: str = ""  # the doubts about this content that a person has said yes to, a line each
+
+    def is_cleared(self, doubt: str) -> bool:
+        """Whether a person has said yes to just this doubt."""
+        return doubt in self.cleared.split("\n")
 
 
 @dataclass(frozen=True, slots=True)

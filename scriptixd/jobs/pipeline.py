@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from scriptixd.errors import Away, ShareTrouble, SourceMissing, StateTrouble, Stopped, Trouble
 from scriptixd.jobs import pacing
@@ -19,7 +18,6 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import (
     ChunkAccepted,
     Event,
-    Hashed,
     Postponed,
     Rejected,
     Resettled,
@@ -32,14 +30,24 @@ from scriptixd.jobs.events import (
     UploadLost,
     UploadOpened,
 )
-from scriptixd.jobs.job import Job, State, Terms
-from scriptixd.jobs.media import media_seconds
-from scriptixd.jobs.ports import Finished, Refused, Running, Sessions, Unclear, Uploads
+from scriptixd.jobs.examination import Examination
+from scriptixd.jobs.job import Job, State
+from scriptixd.jobs.ports import (
+    Desk,
+    Examiner,
+    Finished,
+    Folders,
+    Gauge,
+    Refused,
+    Running,
+    Sessions,
+    Unclear,
+    Uploads,
+)
 from scriptixd.jobs.reading import NOTHING, Changed, Chunk, Content, Prefix
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import shown
-from scriptixd.roots.root import Root
 
 LOG = logging.getLogger("scriptixd.pipeline")
 
@@ -48,33 +56,6 @@ UNDECIDABLE = (
     "it may have been paid for"
 )
 LOOK = "look in Scriptix's dashboard what became of it: "
-
-
-class Folders(Protocol):
-    """What today's configuration says, and the way to a folder's files."""
-
-    def root(self, folder: str) -> Root | None:
-        """The folder's disk, or None for a folder that is not configured."""
-
-    def terms(self, folder: str, path: str) -> Terms:
-        """The settings that hold for a path of a configured folder."""
-
-
-class Desk(Protocol):
-    """Where sidecars will be written."""
-
-    def probe(self, source: Source, outputs: tuple[str, ...]) -> None:
-        """Show, before a cent is spent, that the sidecars could be written. TargetTrouble or NameTaken if not."""
-
-
-class Gauge(Protocol):
-    """Live figures: no facts, only to be shown."""
-
-    def beat(self) -> None:
-        """Something moves."""
-
-    def sent(self, job: Job, offset: int) -> None:
-        """How far an upload is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +80,7 @@ class Pipeline:
         uploads: Uploads,
         sessions: Sessions,
         desk: Desk,
+        examiner: Examiner,
         gauge: Gauge,
         stop: Callable[[], bool],
         chunk_size: int,
@@ -109,12 +91,18 @@ class Pipeline:
         self._uploads = uploads
         self._sessions = sessions
         self._desk = desk
+        self._examination = Examination(store, examiner)
         self._gauge = gauge
         self._stop = stop
         self._chunk_size = chunk_size
         self._deadline = deadline
         self._opened: dict[int, tuple[int, UploadOpened]] = {}  # not written down yet, with the job's version
         self._read: dict[int, Prefix] = {}  # where the server's offset was left, with the digest of what is before it
+        self._lacking: dict[int, str] = {}  # closing, and the server lacks a part that is in this folder
+
+    def waiting_for_others(self, folders: Collection[str]) -> Collection[int]:
+        """The jobs that are closing and have to read what is in other folders than these."""
+        return [job_id for job_id, folder in list(self._lacking.items()) if folder not in folders]
 
     def step(self, job: Job, now: Now) -> Step:
         """Move the job by one step, and commit it."""
@@ -136,6 +124,7 @@ class Pipeline:
         if isinstance(outcome, Job):
             if outcome.id != job.id:
                 self._read.pop(job.id, None)
+                self._lacking.pop(job.id, None)
             return Step(outcome, None)
         try:
             after = self._store.jobs.apply(job, outcome, now.wall)
@@ -145,6 +134,7 @@ class Pipeline:
             raise
         if after is None or after.state not in (State.UPLOADING, State.CLOSING):
             self._read.pop(job.id, None)
+            self._lacking.pop(job.id, None)
         if after is None and isinstance(outcome, UploadOpened):
             self._give_up(outcome.file_id)
         elif isinstance(outcome, SourceChanged | SourceGone):
@@ -164,18 +154,15 @@ class Pipeline:
                 f"{shown(source.path)} has {job.stat.size} bytes, more than max_size allows ({terms.max_size})",
                 "raise max_size for this folder, then: scriptixd retry",
             )
+        if job.sha256 is not None and (shared := self._store.jobs.fold(job, now.wall)):
+            place = shown(f"{source.folder}/{source.path}")
+            LOG.info("%s: its content is known already: shares job %d, nothing is sent", place, shared.id)
+            return shared
         try:
-            if job.sha256 is None and self._store.jobs.content_of_size_known(job):
-                with self._open(source, job) as content:
-                    whole = content.extend(NOTHING, job.stat.size).digest.hexdigest()
-                    content.check()
-                    return Hashed(whole)
-            if job.sha256 is not None and (shared := self._store.jobs.fold(job, now.wall)):
-                place = shown(f"{source.folder}/{source.path}")
-                LOG.info("%s: its content is known already: shares job %d, nothing is sent", place, shared.id)
-                return shared
             with self._open(source, job) as content:
-                seconds = media_seconds(content.reader, source.name, job.stat.size)
+                seconds = self._examination.obstacle(job, source, content, terms, now)
+            if not isinstance(seconds, float | None):
+                return seconds
             self._desk.probe(source, terms.outputs)
         except Changed as change:  # the scanner will see it, and say what follows
             return _looked_at_again(job, change.what, now)
@@ -230,6 +217,7 @@ class Pipeline:
         try:
             if source is None:
                 raise Changed("its file has changed or is not there")
+            self._lacking[job.id] = source.folder
             with self._open(source, job) as content:
                 read = content.extend(prefix or NOTHING, offset)
                 self._send(job, content, read, min(self._chunk_size, job.stat.size - offset))
@@ -309,18 +297,19 @@ class Pipeline:
             LOG.debug("upload %s could not be given up: %s", file_id, trouble)
 
     def _source(self, job: Job) -> Source | None:
-        """A source that has the job's content, in a folder that is configured."""
-        for source in self._store.jobs.sources(job.id):
-            as_found = source.present and source.settled and source.stat.same_content(job.stat)
-            if as_found and self._folders.root(source.folder) is not None:
-                return source
-        return None
+        """A source that has the job's content, in a folder that is configured: one that may be read now, if any."""
+        as_found = [source for source in self._there(job) if source.stat.same_content(job.stat)]
+        readable = self._folders.names()
+        return min(as_found, key=lambda source: source.folder not in readable, default=None)
 
     def _heir(self, job: Job) -> Source | None:
         """A copy that has come to share the job, now that the file that it was found as is no more."""
+        return next((source for source in self._there(job) if self._is_its_own(job, source)), None)
+
+    def _there(self, job: Job) -> Iterator[Source]:
+        """The sources of a job that are there and settled, in folders that are configured."""
         there = (source for source in self._store.jobs.sources(job.id) if source.present and source.settled)
-        reachable = (source for source in there if self._folders.root(source.folder) is not None)
-        return next((source for source in reachable if self._is_its_own(job, source)), None)
+        return (source for source in there if self._folders.root(source.folder) is not None)
 
     def _given_up(self, job: Job, reason: str) -> Event:
         """What becomes of a job whose upload is of no use: a source that is there and still its own settles anew."""

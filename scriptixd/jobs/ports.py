@@ -1,15 +1,19 @@
-"""What the pipeline needs of the service, in its own words; the service room implements it.
+"""What the pipeline needs of the service, the configuration and the disks, in its own words; others implement it.
 
-Every method is one HTTP request, classifies what comes back, and never retries. Errors of all of them:
-Away, AccountTrouble; `create` also QuotaTrouble, FolderTrouble and FileTrouble.
+Every method of Uploads and Sessions is one HTTP request, classifies what comes back, and never retries. Errors
+of all of them: Away, AccountTrouble; `create` also QuotaTrouble, FolderTrouble and FileTrouble.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from scriptixd.jobs.job import Labels, Request
+from scriptixd.jobs.clock import Now
+from scriptixd.jobs.job import Job, Labels, Request, Terms
+from scriptixd.jobs.source import Source
+from scriptixd.roots.root import Reader, Root
 
 
 class Body(Protocol):
@@ -87,3 +91,64 @@ class Sessions(Protocol):
 
     def probe(self) -> None:
         """The cheapest authenticated request: returns if the account is in order, else AccountTrouble or Away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Nothing speaks against it: whole, as far as can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet: somebody writes to it, or it may still become whole. Asked again after `seconds`."""
+
+    seconds: float
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """It contradicts itself, and waiting has not helped: a person's yes is needed. The same file, the same reason."""
+
+    reason: str
+
+
+Opinion = Complete | Wait | Doubt
+
+
+class Examiner(Protocol):
+    """Whether a settled file is whole."""
+
+    def opinion(self, source: Source, reader: Reader, now: Now) -> Opinion:
+        """A second opinion on an open file, before anything is paid for it; the reader's own errors pass through."""
+
+
+class Folders(Protocol):
+    """What today's configuration says, and the way to a folder's files."""
+
+    def names(self) -> Collection[str]:
+        """The configured folders whose disk may be read now."""
+
+    def root(self, folder: str) -> Root | None:
+        """The folder's disk, which may refuse to be read now, or None for a folder that is not configured."""
+
+    def terms(self, folder: str, path: str) -> Terms:
+        """The settings that hold for a path of a configured folder."""
+
+
+class Desk(Protocol):
+    """Where sidecars will be written."""
+
+    def probe(self, source: Source, outputs: tuple[str, ...]) -> None:
+        """Show, before a cent is spent, that the sidecars could be written. TargetTrouble or NameTaken if not."""
+
+
+class Gauge(Protocol):
+    """Live figures: no facts, only to be shown."""
+
+    def beat(self) -> None:
+        """Something moves."""
+
+    def sent(self, job: Job, offset: int) -> None:
+        """How far an upload is."""

@@ -11,6 +11,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Settled": "was found complete",
     "RequestFollowed": "follows a changed configuration",
     "SameContent": "has content that is known already, and shares its transcript: nothing is sent",
+    "Renamed": "has another name",
     "Missing": "is not in its directory any more",
     "UploadOpened": "upload begun",
     "Hashed": "was read, because another file has its size",

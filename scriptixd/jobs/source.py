@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from scriptixd.jobs.job import Request
 from scriptixd.roots.root import Stat
@@ -73,3 +74,40 @@ class Sighting:
     look: Look | None = None
     existing: bool = False
     admission: Admission | None = None
+
+
+FLOOD_WITHIN: Final = 3600.0  # s, in which more than ask_above arrives
+
+
+class QuestionKind(StrEnum):
+    """What a folder as a whole may ask a person; `scriptixd approve FOLDER` says yes."""
+
+    DISK = "disk"  # another disk than before: is it the folder's new one?
+    CLAIM = "claim"  # another scriptixd watched it, and seems to have died: is it ours now?
+    EMPTY = "empty"  # nothing is left on it: has it really been emptied?
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of a folder. A yes holds for exactly this one: `about` tells it from the next."""
+
+    kind: QuestionKind
+    about: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What is not settled in one directory: how many files, and the earliest look that counts, by boot id."""
+
+    directory: str
+    files: int
+    since: float  # s, CLOCK_BOOTTIME of the earliest first look within the boot asked for; 0.0 if one is of another
+
+
+@dataclass(frozen=True, slots=True)
+class Restless:
+    """A file that has not stopped changing for long."""
+
+    path: str
+    since: float  # Unix seconds

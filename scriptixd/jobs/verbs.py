@@ -12,7 +12,7 @@ from typing import Final
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted, furthest
 from scriptixd.jobs.job import Job, Request, State
-from scriptixd.jobs.source import Source
+from scriptixd.jobs.source import QuestionKind, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.requests import Verb, VerbRequest
 
@@ -25,6 +25,11 @@ _DONE = {
     Verb.DISMISS: "dismissed: it is left alone",
     Verb.RETRY: "tried again",
     Verb.REDO: "is sent again, and paid for again",
+}
+_ANSWERED: Mapping[QuestionKind, str] = {
+    QuestionKind.DISK: "approved: what is there now is the folder's disk from now on",
+    QuestionKind.CLAIM: "approved: it is watched from here from now on",
+    QuestionKind.EMPTY: "approved: what was in it counts as deleted",
 }
 
 
@@ -46,6 +51,8 @@ def apply_some_requests(store: Store, request_of: Callable[[Source], Request | N
 
 
 def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Request | None], now: Now) -> str:
+    if request.folder is not None:
+        return _answer(store, request.verb, request.folder, now)
     job = store.jobs.get(request.job_id)
     if job is None:
         return "there is nothing to do any more: its content is another job's"
@@ -58,6 +65,14 @@ def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Re
     except Unlisted:
         return f"there is nothing to {request.verb}: it is {job.state}"
     return _DONE[request.verb]
+
+
+def _answer(store: Store, verb: Verb, folder: str, now: Now) -> str:
+    """A yes to what a folder as a whole asks; a no is said by leaving it unanswered."""
+    if verb is not Verb.APPROVE:
+        return f"there is nothing to {verb}: a folder's question is answered with approve, or not at all"
+    question = store.sources.answer(folder, now.wall)
+    return _ANSWERED[question.kind] if question else "it asks nothing"
 
 
 def _is_there(store: Store, job: Job) -> bool:
@@ -78,6 +93,6 @@ def _redo(store: Store, job: Job, request_of: Callable[[Source], Request | None]
     if not there:
         return "it cannot be sent again: its file is not there"
     first, request = there[0]
-    again = store.jobs.create(first, request, "", job.redo + 1, now.wall)
+    again = store.jobs.create(first, request, "", job.redo + 1, now.wall, job.cleared)
     store.jobs.share(again, [source for source, asked in there[1:] if asked == request], now.wall)
     return _DONE[Verb.REDO]

@@ -7,9 +7,7 @@ lives here, in memory, and nowhere else.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -28,6 +26,7 @@ from scriptixd.errors import (
 )
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Breakers
+from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import (
     ChunkAccepted,
@@ -74,32 +73,8 @@ class Budget(Protocol):
         """When the next request may be made, in seconds of CLOCK_BOOTTIME."""
 
 
-class Claims:
-    """The jobs that are being worked on now, and whose turn it is among the folders."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._claimed: set[int] = set()
-        self._served = ""
-
-    @contextmanager
-    def take(self, pick: Callable[[set[int], str], Job | None]) -> Iterator[Job | None]:
-        """A job that nobody else works on; `pick` is given the claimed ones, and the folder that had its turn last."""
-        with self._guard:
-            job = pick(self._claimed, self._served)
-            if job is not None:
-                self._claimed.add(job.id)
-                self._served = job.folder if job.state is State.FOUND else self._served
-        try:
-            yield job
-        finally:
-            if job is not None:
-                with self._guard:
-                    self._claimed.discard(job.id)
-
-
 class Worker:
-    """One of the threads of a lane."""
+    """One of the threads of a lane. `folders` tells those whose disk may be read now: what is there is sent."""
 
     def __init__(
         self,
@@ -109,8 +84,8 @@ class Worker:
         sessions: Sessions,
         breakers: Breakers,
         budget: Budget,
-        claims: Claims,
-        folders: Sequence[str],
+        claims: Claims[Job],
+        folders: Callable[[], Sequence[str]],
         chance: Callable[[], float],
         report: Callable[[Job, Event], None],
     ) -> None:
@@ -132,21 +107,23 @@ class Worker:
             return wait
         if self._breakers.account_refused():
             return self._probe(now)
-        with self._claims.take(lambda claimed, served: self._pick(claimed, served, now)) as job:
+        with self._claims.take(lambda claimed, turns: self._pick(claimed, turns, now), _takes_turn) as job:
             if job is None:
                 return self._later(now)
             self._step(job, now)
         return now.boot
 
-    def _pick(self, claimed: set[int], served: str, now: Now) -> Job | None:
+    def _pick(self, claimed: Collection[int], turns: Mapping[str, int], now: Now) -> Job | None:
         if self._lane is Lane.ASK:
             asked = [self._store.jobs.due(state, now.wall, None, claimed) for state in _STATES[Lane.ASK]]
             return min((job for job in asked if job), key=lambda job: job.due_at, default=None)
-        closing = self._store.jobs.due(State.CLOSING, now.wall, None, claimed)  # also of a folder that was removed
+        open_ones = self._folders()
+        waiting = self._pipeline.waiting_for_others(open_ones)
+        # Also of a folder that was removed: what the service has may be all of it.
+        closing = self._store.jobs.due(State.CLOSING, now.wall, None, {*claimed, *waiting})
         if closing is not None:
             return closing
-        turn = self._folders.index(served) + 1 if served in self._folders else 0
-        folders = [*self._folders[turn:], *self._folders[:turn]]
+        folders = sorted(open_ones, key=lambda folder: turns.get(folder, 0))
         for folder in folders:
             if job := self._store.jobs.due(State.UPLOADING, now.wall, folder, claimed):
                 return job
@@ -239,5 +216,10 @@ class Worker:
         """When the next job of this lane is due, as far as is known now."""
         due = self._store.jobs.next_due(_STATES[self._lane], now.wall)
         waits = [IDLE] if due is None else [IDLE, due - now.wall]
-        pauses = [self._breakers.ready_at(uploading=True, folder=folder) - now.boot for folder in self._folders]
+        pauses = [self._breakers.ready_at(uploading=True, folder=folder) - now.boot for folder in self._folders()]
         return now.boot + max(0.0, min(waits + [pause for pause in pauses if pause > 0]))
+
+
+def _takes_turn(job: Job) -> bool:
+    """What is begun goes on in any case; fairness between folders is about what is begun next."""
+    return job.state is State.FOUND

@@ -17,6 +17,14 @@ STALE = 5.0  # s after which the writer must be gone: it writes every second
 
 
 @dataclass(frozen=True, slots=True)
+class LiveRestless:
+    """A file that never stops growing."""
+
+    path: str  # below its folder
+    since: float  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
 class LiveFolder:
     """One folder as its scanner sees it."""
 
@@ -26,6 +34,10 @@ class LiveFolder:
     offline: str  # a sentence; empty while the disk is there
     last_scan: float | None  # Unix seconds
     problems: tuple[str, ...]
+    offline_since: float | None = None  # Unix seconds
+    hung: bool = False  # it is offline because its disk does not answer at all
+    asks: str = ""  # the question whose yes brings it back; empty where time, or nobody, does
+    restless: tuple[LiveRestless, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ def read_live(path: Path, now: float) -> Live | None:
         live = Live(
             **{
                 **found,
-                "folders": tuple(LiveFolder(**{**one, "problems": tuple(one["problems"])}) for one in found["folders"]),
+                "folders": tuple(_folder(one) for one in found["folders"]),
                 "uploads": tuple(LiveUpload(**one) for one in found["uploads"]),
                 "pauses": tuple(LivePause(**one) for one in found["pauses"]),
             }
@@ -96,3 +108,8 @@ def read_live(path: Path, now: float) -> Live | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None  # another version's, half of none, or none at all
     return live if 0 <= now - live.written_at + 1.0 <= STALE + 1.0 else None
+
+
+def _folder(found: dict[str, Any]) -> LiveFolder:
+    restless = tuple(LiveRestless(**one) for one in found["restless"])
+    return LiveFolder(**{**found, "problems": tuple(found["problems"]), "restless": restless})

@@ -7,24 +7,32 @@ ever followed. Holds no descriptor between two calls: an open one would keep a d
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import signal
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from scriptixd.errors import FileTrouble
+from scriptixd.errors import FileTrouble, SourceMissing
 from scriptixd.roots import writing
-from scriptixd.roots.mounts import mount_of, path_within
+from scriptixd.roots.mounts import MOUNTS, Mounts, is_local, path_within
 from scriptixd.roots.paths import components, joined, name_of, parent, shown
-from scriptixd.roots.root import Entry, Identity, Kind, Reader, Stat
+from scriptixd.roots.root import Disk, Identity, Kind, Listing, Nested, Reader, Row, Stat
 from scriptixd.roots.trouble import Purpose, root_trouble, translated
 
-WALK = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC  # a way through: needs no right to read the directory
-LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+WALK: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC  # a way through: needs no right to read the directory
+LIST: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # A FIFO or a device that took a file's name must neither be waited for nor become our terminal.
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+AUTOMOUNTER: Final = "autofs"
+BLOCK: Final = 512  # bytes: the unit of st_blocks, whatever the disk's own is
+FILE, DIRECTORY, OTHER = Kind.FILE, Kind.DIRECTORY, Kind.OTHER
 
 
 class LocalRoot:
@@ -37,21 +45,32 @@ class LocalRoot:
     def path(self) -> str:
         return self._path
 
-    def identity(self) -> Identity:
-        """File system, source and sub-path as the table of mounts tells them now."""
+    @property
+    def at_once(self) -> int:
+        return 1
+
+    def disk(self) -> Disk:
         with self._opened():  # an automounter mounts when somebody comes, not before
             place = os.path.realpath(self._path)
-            mount = mount_of(place)
-        return Identity(mount.filesystem, mount.source, path_within(mount, place))
+            mounts = _mounted(place)
+        mount, inside = mounts.holding(place), place.rstrip("/") + "/"
+        nested = (
+            Nested(below.mountpoint.removeprefix(inside), Identity(below.filesystem, below.source, below.subpath))
+            for below in mounts.below(place)
+            if below.filesystem != AUTOMOUNTER
+        )
+        identity = Identity(mount.filesystem, mount.source, path_within(mount, place))
+        return Disk(identity, mount.mountpoint, tuple(nested))
 
-    def listing(self, directory: str) -> Sequence[Entry]:
-        with self._directory(directory, Purpose.READ) as descriptor:
-            opened = os.open(".", LIST, dir_fd=descriptor)
-            try:
-                with os.scandir(opened) as found:
-                    return [_entry(one) for one in found]
-            finally:
-                os.close(opened)
+    def listing(self, directory: str) -> Listing:
+        with self._directory(directory, Purpose.READ, flags=LIST) as descriptor, os.scandir(descriptor) as found:
+            return Listing(_rows(found))
+
+    def parts(self, directory: str, most: int, seconds: float) -> Iterator[list[Row]]:
+        """A listing in parts, of so many names and about so much time each; what fails, fails in between."""
+        with self._directory(directory, Purpose.READ, flags=LIST) as descriptor, os.scandir(descriptor) as found:
+            while rows := _rows(_for_a_while(found, most, seconds)):
+                yield rows
 
     def open(self, path: str) -> Reader:
         with self._directory(parent(path), Purpose.READ, path) as descriptor:
@@ -79,6 +98,10 @@ class LocalRoot:
         with self._directory(parent(path), Purpose.WRITE, path) as descriptor:
             writing.write(descriptor, name_of(path), data, replaces, self._place(path))
 
+    def remove(self, path: str, sha256: str) -> None:
+        with suppress(SourceMissing), self._directory(parent(path), Purpose.WRITE, path) as descriptor:
+            writing.remove(descriptor, name_of(path), sha256, self._place(path))
+
     def sweep(self, directory: str) -> int:
         with self._directory(directory, Purpose.WRITE) as descriptor:
             return writing.sweep(descriptor)
@@ -98,20 +121,25 @@ class LocalRoot:
             os.close(descriptor)
 
     @contextmanager
-    def _directory(self, directory: str, purpose: Purpose, about: str | None = None) -> Iterator[int]:
+    def _directory(
+        self, directory: str, purpose: Purpose, about: str | None = None, flags: int = WALK
+    ) -> Iterator[int]:
         """A descriptor of a directory below the root; what fails inside is told about the path `about`."""
         place = self._place(directory if about is None else about)
         names = components(directory)
         with self._opened() as root, translated(place, purpose):
-            descriptor = os.dup(root)
+            descriptor = root
             try:
-                for name in names:
-                    deeper = os.open(name, WALK | os.O_NOFOLLOW, dir_fd=descriptor)
-                    os.close(descriptor)
+                for depth, name in enumerate(names, start=1):
+                    how = flags if depth == len(names) else WALK
+                    deeper = os.open(name, how | os.O_NOFOLLOW, dir_fd=descriptor)
+                    if descriptor != root:
+                        os.close(descriptor)
                     descriptor = deeper
                 yield descriptor
             finally:
-                os.close(descriptor)
+                if descriptor != root:
+                    os.close(descriptor)
 
 
 class LocalReader:
@@ -120,6 +148,7 @@ class LocalReader:
     def __init__(self, descriptor: int, place: str) -> None:
         self._descriptor = descriptor
         self._place = place
+        self._leasing = threading.Lock()
 
     def check(self) -> None:
         """Refuse what is not a plain file, whatever the name meant a moment ago."""
@@ -128,11 +157,36 @@ class LocalReader:
 
     def stat(self) -> Stat:
         with translated(self._place, Purpose.READ):
-            return _stat(os.fstat(self._descriptor))
+            found = os.fstat(self._descriptor)
+        return Stat(found.st_size, found.st_mtime_ns, found.st_ino)
 
     def read(self, offset: int, count: int) -> bytes:
         with translated(self._place, Purpose.READ):
             return os.pread(self._descriptor, count, offset)
+
+    def written_to(self) -> bool | None:
+        """Asked by taking a lease (fcntl(2)), which cannot be had while there is a writer."""
+        try:
+            # Who opens the file for writing while we hold the lease makes the kernel send us a signal. SIGIO, the
+            # usual one, would end the process; SIGURG is ignored unless somebody asked for it. Releasing a lease
+            # forgets the choice, so it is made before each, and by one thread at a time.
+            with self._leasing:
+                fcntl.fcntl(self._descriptor, fcntl.F_SETSIG, signal.SIGURG)
+                fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+                fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)  # a writer waits until then
+        except BlockingIOError:
+            return True
+        except OSError:  # not ours, and no right to lease it; or a disk that has no leases
+            return None
+        return False if self._is_ours_alone() else None
+
+    def _is_ours_alone(self) -> bool:
+        """Whether nobody can have the file open elsewhere; a lease tells of this machine only."""
+        try:
+            place = os.readlink(f"/proc/self/fd/{self._descriptor}")
+        except OSError:
+            return False
+        return is_local(MOUNTS.now().holding(place).filesystem)
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -148,20 +202,41 @@ class LocalReader:
         self.close()
 
 
-def _entry(found: os.DirEntry[str]) -> Entry:
-    """One name; a bad one tells nothing about itself and does not spoil the others."""
-    try:
-        if found.is_dir(follow_symlinks=False):
-            return Entry(found.name, Kind.DIRECTORY, None)
-        if not found.is_file(follow_symlinks=False):
-            return Entry(found.name, Kind.OTHER, None)
-        return Entry(found.name, Kind.FILE, _stat(found.stat(follow_symlinks=False)))
-    except OSError:
-        return Entry(found.name, Kind.FILE, None)
+def _mounted(place: str) -> Mounts:
+    """The mounts, after whatever an automounter has in store below a directory was asked to come."""
+    mounts = MOUNTS.now()
+    waiting = [mount.mountpoint for mount in mounts.below(place) if mount.filesystem == AUTOMOUNTER]
+    for mountpoint in waiting:
+        with suppress(OSError):  # it is not there for now, and not among the mounts either
+            os.close(os.open(mountpoint, LIST))
+    return MOUNTS.now() if waiting else mounts
 
 
-def _stat(found: os.stat_result) -> Stat:
-    return Stat(found.st_size, found.st_mtime_ns, found.st_ino)
+def _rows(found: Iterable[os.DirEntry[str]]) -> list[Row]:
+    """One row a name; a bad name tells nothing about itself and does not spoil the others."""
+    rows: list[Row] = []
+    add = rows.append
+    for one in found:
+        try:
+            if one.is_file(follow_symlinks=False):
+                its = one.stat(follow_symlinks=False)
+                add((one.name, FILE, its.st_size, its.st_mtime_ns, its.st_ino, its.st_blocks * BLOCK))
+            elif one.is_dir(follow_symlinks=False):
+                add((one.name, DIRECTORY, -1, -1, -1, 0))
+            else:
+                add((one.name, OTHER, -1, -1, -1, 0))
+        except OSError:
+            add((one.name, FILE, -1, -1, -1, 0))
+    return rows
+
+
+def _for_a_while(found: Iterator[os.DirEntry[str]], most: int, seconds: float) -> Iterator[os.DirEntry[str]]:
+    """The next names, at least one if there is any."""
+    end = time.monotonic() + seconds
+    for one in islice(found, most):
+        yield one
+        if time.monotonic() >= end:
+            return
 
 
 def _refuse_irregular(found: os.stat_result, place: str) -> None:

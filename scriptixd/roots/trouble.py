@@ -21,6 +21,7 @@ SHARE_IS_AWAY = frozenset(
         errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO,
         errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH,
         errno.ENOTCONN, errno.ESHUTDOWN, errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET,
+        errno.ENOKEY, errno.EKEYEXPIRED, errno.EKEYREVOKED, errno.EKEYREJECTED,  # a ticket for the share ran out
     }
 )  # fmt: skip
 # Somebody else has the file in hand, or the machine is short of something: waiting helps as well.

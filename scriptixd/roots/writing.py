@@ -10,7 +10,6 @@ import ctypes
 import errno
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,7 +32,7 @@ NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS
 NO_NOREPLACE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 NO_LINK = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL})
 
-_THIS_PROCESS = secrets.token_hex(4)  # tells our temporaries that are being written from left-over ones
+_THIS_PROCESS = os.urandom(4).hex()  # tells our temporaries that are being written from left-over ones
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Rename = Callable[[int, str, str], None]
@@ -49,9 +48,17 @@ def write(directory: int, name: str, data: bytes, replaces: str | None, place: s
     _sync_directory(directory)
 
 
+def remove(directory: int, name: str, sha256: str, place: str) -> None:
+    """Remove the file under `name`, which must have that digest, or be gone."""
+    if _holds(directory, name, sha256, place):
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=directory)
+        _sync_directory(directory)
+
+
 def probe(directory: int) -> None:
     """Write, sync and remove a temporary of one block."""
-    with temporary(directory, secrets.token_bytes(PROBE_BYTES)):
+    with temporary(directory, os.urandom(PROBE_BYTES)):
         pass
 
 
@@ -72,7 +79,7 @@ def sweep(directory: int) -> int:
 @contextmanager
 def temporary(directory: int, data: bytes) -> Iterator[str]:
     """A complete, synced file under a name that the scanner ignores; gone afterwards if it was not renamed."""
-    name = f"{TEMPORARY_PREFIX}{_THIS_PROCESS}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    name = f"{TEMPORARY_PREFIX}{_THIS_PROCESS}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
     descriptor = os.open(name, CREATE, MODE, dir_fd=directory)
     try:
         try:

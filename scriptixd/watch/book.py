@@ -5,29 +5,51 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from scriptixd.jobs.source import Sighting, Source
+from scriptixd.jobs.source import Question, Restless, Settling, Sighting, Source
+from scriptixd.roots.root import Disk
 
 
 class Book(Protocol):
-    """The sources of all folders, and which disks were met. `at` is in Unix seconds."""
+    """The sources of all folders, and which disks were met. `at` and `since` are in Unix seconds."""
 
     def in_directory(self, folder: str, directory: str) -> Mapping[str, Source]:
         """Every source that was ever seen in a directory, by name, also those that are there no more."""
 
+    def knows(self, folder: str) -> bool:
+        """Whether any source is present."""
+
     def directories(self, folder: str) -> Sequence[str]:
         """The directories in which sources are present."""
 
-    def unsettled(self, folder: str) -> Sequence[Source]:
-        """The sources that are present and not settled."""
+    def settling(self, folder: str, boot_id: str) -> Sequence[Settling]:
+        """The directories with sources that are present and not settled."""
+
+    def restless(self, folder: str, since: float, most: int) -> Sequence[Restless]:
+        """The sources that have been unsettled without a break since before `since`, the longest first."""
+
+    def arrived(self, folder: str, since: float) -> int:
+        """How many sources were first seen since then that were not there before, and are no renamed ones."""
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
-        """Write down what a look at a directory changed, or a part of it, in one transaction."""
+        """Write down what a look at a directory changed, or a part of it, in one transaction.
+
+        What is gone from one path and there under another, by its inode, size and mtime, was renamed.
+        """
 
     def begin_contact(self, folder: str, identity: str, at: float) -> bool:
         """Whether the first contact with this disk is still going on; begins it if it never did."""
 
-    def complete_contact(self, folder: str, identity: str, at: float) -> None:
-        """One complete pass was made over this disk, which is the folder's disk from now on."""
+    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float) -> None:
+        """One complete pass was made over this disk, which is the folder's from now on, within this scope."""
 
-    def last_disk(self, folder: str) -> str | None:
-        """The identity of which `complete_contact` was told last."""
+    def last_disk(self, folder: str) -> Disk | None:
+        """The disk of which `complete_pass` was told last."""
+
+    def scope(self, folder: str) -> str | None:
+        """The scope of which `complete_pass` was told last: what was picked up then."""
+
+    def ask(self, folder: str, question: Question, at: float) -> bool:
+        """Whether a person has said yes to this question; the folder asks it from now on, and no other."""
+
+    def ask_nothing(self, folder: str) -> None:
+        """The folder has no question any more."""

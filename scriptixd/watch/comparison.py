@@ -5,40 +5,45 @@ Pure: the listing, the known sources and the time are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from scriptixd.jobs.clock import Now
-from scriptixd.jobs.job import Request
 from scriptixd.jobs.source import Admission, Existing, Sighting, Source
 from scriptixd.roots.paths import joined
-from scriptixd.roots.root import Entry, Kind, Stat
+from scriptixd.roots.root import Kind, Listing, Stat
 from scriptixd.watch.filters import Filter
-from scriptixd.watch.settle import look
+from scriptixd.watch.policy import Policy
+from scriptixd.watch.settle import Span, look
 
-HELD_FOR_EXISTING = "was there before this folder was first watched"
+HELD_FOR_EXISTING: Final = "was there before this folder was first watched, or before the settings that let it in"
+HELD_FOR_FLOOD: Final = "came with more files within an hour than ask_above allows"
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a directory was listed, and whether that was the first contact with it."""
+    """When a directory was listed, and what goes on in its folder."""
 
-    now: Now
+    span: Span
     first_contact: bool
+    flooded: bool  # more files have come within an hour than go without a yes
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What one listing tells."""
 
-    sightings: tuple[Sighting, ...]
+    sightings: tuple[Sighting, ...]  # of what is there
+    missing: tuple[str, ...]  # names that are there no more
     directories: tuple[str, ...]  # to be entered
     unknown: frozenset[str]  # paths of which the disk told nothing: nothing is inferred about them
     files: int
+    restless: bool  # something in it is not settled
 
     @property
-    def loses(self) -> bool:
-        return any(sighting.stat is None for sighting in self.sightings)
+    def nothing(self) -> bool:
+        """Whether there is nothing in it that could be picked up, or entered."""
+        return not (self.files or self.directories or self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +51,19 @@ class Judge:
     """One folder's rules, as they are applied to every listing."""
 
     filter: Filter
-    existing: Existing
-    window: float  # s
+    before: Filter | None  # what was picked up by the last complete pass, if that was something else
+    policy: Callable[[str], Policy]
+    window: float  # s, where the policy names none
     boot_id: str
-    request_for: Callable[[str], Request]
 
-    def compare(
-        self, directory: str, entries: Sequence[Entry], known: Mapping[str, Source], moment: Moment
-    ) -> Findings:
+    def compare(self, directory: str, listing: Listing, known: Mapping[str, Source], moment: Moment) -> Findings:
         """What has to be written down; a name that the filter refuses counts as not being there."""
         sightings: list[Sighting] = []
         directories: list[str] = []
         unknown: set[str] = set()
         there: set[str] = set()
-        for entry in entries:
+        restless = False
+        for entry in listing:
             path = joined(directory, entry.name)
             if entry.kind is Kind.DIRECTORY:
                 if self.filter.enters(path):
@@ -68,41 +72,54 @@ class Judge:
                 unknown.add(path)
             elif entry.stat is not None and self.filter.why_not(path, entry.stat.size) is None:
                 there.add(entry.name)
-                sighting = self._sighting(path, entry.name, entry.stat, known.get(entry.name), moment)
+                sighting, settled = self._sighting(path, entry.name, entry.stat, known.get(entry.name), moment)
+                restless = restless or not settled
                 if sighting is not None:
                     sightings.append(sighting)
-        for name, source in known.items():
-            if source.present and name not in there and source.path not in unknown:
-                sightings.append(Sighting(name, None))
-        return Findings(tuple(sightings), tuple(directories), frozenset(unknown), len(there))
+        missing = tuple(
+            name
+            for name, source in known.items()
+            if source.present and name not in there and source.path not in unknown
+        )
+        return Findings(
+            tuple(sightings), missing, tuple(directories), frozenset(unknown), len(there), restless or bool(unknown)
+        )
 
-    def _sighting(self, path: str, name: str, stat: Stat, previous: Source | None, moment: Moment) -> Sighting | None:
-        looked, settled = look(previous, stat, moment.now, self.boot_id, self.window)
+    def _sighting(
+        self, path: str, name: str, stat: Stat, previous: Source | None, moment: Moment
+    ) -> tuple[Sighting | None, bool]:
+        """What is to be written down about a file, if anything is, and whether it is settled."""
+        policy = self.policy(path)
+        window = self.window if policy.settle_window is None else policy.settle_window
+        looked, settled = look(previous, stat, moment.span, self.boot_id, window)
         unchanged = previous is not None and previous.present and previous.stat.same_content(stat)
         if previous is not None and unchanged and previous.settled == settled and previous.look == looked:
-            return None
-        existing = _was_there_before(previous, stat, moment.first_contact)
-        admission = self._admission(path, existing) if settled else None
-        return Sighting(name, stat, looked, existing, admission)
+            return None, settled
+        existing = self._was_there_before(path, previous, stat, moment.first_contact)
+        admission = self._admission(policy, existing, moment) if settled else None
+        return Sighting(name, stat, looked, existing, admission), settled
 
-    def _admission(self, path: str, existing: bool) -> Admission:
-        request = self.request_for(path)
-        if not existing or self.existing is Existing.PROCESS:
-            return Admission(request)
-        if self.existing is Existing.IGNORE:
-            return Admission(request, ignored=True)
-        return Admission(request, held_for=HELD_FOR_EXISTING)
+    def _admission(self, policy: Policy, existing: bool, moment: Moment) -> Admission:
+        if existing and policy.existing is Existing.IGNORE:
+            return Admission(policy.request, ignored=True)
+        if existing and policy.existing is Existing.HOLD:
+            return Admission(policy.request, held_for=HELD_FOR_EXISTING)
+        if not existing and moment.flooded:
+            return Admission(policy.request, held_for=HELD_FOR_FLOOD)
+        return Admission(policy.request)
 
+    def _was_there_before(self, path: str, previous: Source | None, stat: Stat, first_contact: bool) -> bool:
+        """Whether the content is what the first contact found, or what only today's settings let in.
 
-def _was_there_before(previous: Source | None, stat: Stat, first_contact: bool) -> bool:
-    """Whether the content is what the first contact found.
+        A file that was still growing then belongs to it, and so does one that was merely touched since;
+        another size after it had settled is a new recording under an old name.
+        """
+        if previous is None:
+            return first_contact or self._let_in(path, stat)
+        if previous.present and not previous.settled:
+            return previous.existing
+        same = previous.existing and previous.stat.size == stat.size
+        return same or (first_contact and not previous.present)
 
-    A file that was still growing then belongs to it, and so does one that was merely touched since;
-    another size after it had settled is a new recording under an old name.
-    """
-    if previous is None:
-        return first_contact
-    if previous.present and not previous.settled:
-        return previous.existing
-    same = previous.existing and previous.stat.size == stat.size
-    return same or (first_contact and not previous.present)
+    def _let_in(self, path: str, stat: Stat) -> bool:
+        return self.before is not None and self.before.why_not(path, stat.size) is not None

@@ -1,4 +1,4 @@
-"""How a root is watched, and why: decided by its file system unless the configuration says it.
+"""How a root is watched, and why: decided by its file systems unless the configuration says it.
 
 Pure.
 """
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from scriptixd.roots.mounts import is_local
+from scriptixd.roots.paths import shown
+from scriptixd.roots.root import Disk
 
 
 class Mode(StrEnum):
@@ -28,20 +30,22 @@ class Choice:
     why: str
 
 
-def choose_mode(configured: Mode | None, filesystem: str) -> Choice:
+def choose_mode(configured: Mode | None, disk: Disk) -> Choice:
     """`configured` None is `auto`: events only where nobody but this machine can write."""
     if configured is not None:
         return Choice(configured, "the configuration says so")
-    if is_local(filesystem):
-        return Choice(Mode.EVENTS, f"{filesystem} is a local file system")
-    return Choice(Mode.POLL, f"{filesystem} may be written by others, of which the kernel tells nothing")
+    if disk.foreign is None and disk.beyond:
+        return Choice(Mode.POLL, "the way to it leads through a share, which may hang")
+    if disk.foreign is None:
+        return Choice(Mode.EVENTS, f"{disk.identity.filesystem} is a local file system")
+    return Choice(Mode.POLL, f"{_foreign(disk)} may be written by others, of which the kernel tells nothing")
 
 
-def settle_window(configured: float | None, filesystem: str) -> float:
+def settle_window(configured: float | None, disk: Disk) -> float:
     """Seconds for which a file must not change before it is complete."""
     if configured is not None:
         return configured
-    return SETTLE_LOCAL if is_local(filesystem) else SETTLE_REMOTE
+    return SETTLE_LOCAL if disk.foreign is None else SETTLE_REMOTE
 
 
 def scan_interval(configured: float | None, mode: Mode) -> float:
@@ -49,3 +53,11 @@ def scan_interval(configured: float | None, mode: Mode) -> float:
     if configured is not None:
         return configured
     return SCAN_WITH_EVENTS if mode is Mode.EVENTS else SCAN_POLLING
+
+
+def _foreign(disk: Disk) -> str:
+    """Which of its file systems is not ours alone, in words."""
+    if not is_local(disk.identity.filesystem):
+        return disk.identity.filesystem
+    nested = next(one for one in disk.nested if not is_local(one.identity.filesystem))
+    return f"{nested.identity.filesystem}, mounted at {shown(nested.directory)} in it,"

@@ -7,83 +7,63 @@ root that cannot be read. Nothing sleeps here: every run returns when the next o
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from scriptixd.errors import AdministratorHeals, ShareTrouble, Stopped
+from scriptixd.errors import Hung, ShareTrouble, Stopped
 from scriptixd.jobs.clock import Now, boot_id, read_clock
-from scriptixd.jobs.job import Request
-from scriptixd.jobs.source import Existing
+from scriptixd.jobs.source import FLOOD_WITHIN, Restless
 from scriptixd.roots.paths import shown
-from scriptixd.roots.root import Identity, Kind, Root
+from scriptixd.roots.root import Disk, Root
 from scriptixd.watch.book import Book
 from scriptixd.watch.comparison import Judge
-from scriptixd.watch.doorbell import Bell, Rung
-from scriptixd.watch.filters import Filter
-from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window
+from scriptixd.watch.filters import Filter, picked_up_before
+from scriptixd.watch.ground import Asks, Footing, Ground
+from scriptixd.watch.hearing import Hearing
+from scriptixd.watch.mode import SETTLE_REMOTE, Mode, scan_interval, settle_window
+from scriptixd.watch.policy import Policy
+from scriptixd.watch.report import Offline, ScanReport
 from scriptixd.watch.settle import due
-from scriptixd.watch.walk import Tree, Walk
+from scriptixd.watch.tree import Tree
+from scriptixd.watch.walk import Means, Walk
 
-JITTER = 0.1  # of the interval, either way: many folders on one server are not looked at in the same second
-BELL_CHECK = 10.0  # s: a root that was exchanged leaves a doorbell that is deaf and does not know it
-REST = 0.25  # s between two looks: a burst of events is one look, not thousands
-REST_SHARE = 3.0  # times the length of a look: a folder where something happens all the time costs a quarter of a core
-REST_MOST = 10.0  # s
-RETRY_FIRST, RETRY_MOST = 1.0, 60.0  # s between attempts to reach a root that is not there, doubled each time
+LOG = logging.getLogger("scriptixd.watch")
 
-log = logging.getLogger(__name__)
+JITTER: Final = 0.1  # of the interval, either way: many folders on one server are not looked at in the same second
+BELL_CHECK: Final = 10.0  # s: a root that was exchanged leaves a doorbell that is deaf and does not know it
+REST: Final = 0.25  # s between two looks: a burst of events is one look, not thousands
+REST_SHARE: Final = 3.0  # times the length of a look: a folder where all is in motion costs a quarter of a core
+REST_MOST: Final = 10.0  # s
+CONFIRM: Final = 1.0  # s until what is missing is looked for again: the other half of a rename may be on its way
+RETRY_FIRST: Final = 1.0  # s between attempts to reach a root that is not there, doubled each time up to …
+RETRY_MOST: Final = 60.0  # s
+RETRY_ASKING: Final = 2.0  # s: a person has said yes, and watches whether it helps
+RESTLESS_WINDOWS: Final = 10.0  # settle windows after which a file is named that has not stopped changing …
+RESTLESS_LEAST: Final = 600.0  # s, but not before: a recording may take that long to be copied
+RESTLESS_NAMED: Final = 10  # files; more would bury the status
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What the configuration says about watching one folder; None is `auto`."""
+    """What the configuration says about watching one folder; None is `auto`, for ask_above it is "never"."""
 
     name: str
+    policy: Callable[[str], Policy]
     filter: Filter = field(default_factory=Filter)
-    existing: Existing = Existing.HOLD
     watch: Mode | None = None
-    settle_window: float | None = None  # s
+    windows: tuple[float | None, ...] = (None,)  # s: every settle window that a file in it may have
     scan_interval: float | None = None  # s
-
-
-@dataclass(frozen=True, slots=True)
-class Offline:
-    """Why a folder cannot be looked at, and since when (Unix seconds)."""
-
-    reason: str
-    hint: str
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class ScanReport:
-    """What a status tells about one folder."""
-
-    name: str
-    offline: Offline | None = None
-    choice: Choice | None = None  # None until the root was reached for the first time
-    last_full_scan: float | None = None  # Unix seconds
-    files: int = 0  # that were picked up by the last full scan
-    unsettled: int = 0
-    problems: tuple[str, ...] = ()  # directories that could not be read
-
-
-@dataclass(frozen=True, slots=True)
-class _Disk:
-    """The disk that was reached, and what follows from its kind."""
-
-    identity: Identity
-    choice: Choice
-    interval: float  # s
-    judge: Judge
+    ask_above: int | None = None  # files within an hour
 
 
 class Scanner:
     """Keeps the book of one folder's sources true.
 
-    `terms` gives the request for a path. `open_bell` starts a doorbell on the root; it is asked only where
-    events are to be had. `beat` is called, and `stop` asked, once a directory.
+    `stands` is told why the folder's files are not to be touched, or None when they may be. `beat` is called,
+    and `stop` asked, once a directory.
     """
 
     def __init__(
@@ -91,9 +71,10 @@ class Scanner:
         watched: Watched,
         root: Root,
         book: Book,
-        terms: Callable[[str], Request],
-        open_bell: Callable[[], Bell],
+        ground: Ground,
+        hearing: Hearing,
         *,
+        stands: Callable[[ShareTrouble | None], None],
         beat: Callable[[], None],
         stop: Callable[[], bool],
         clock: Callable[[], Now] = read_clock,
@@ -102,20 +83,23 @@ class Scanner:
         self._watched = watched
         self._root = root
         self._book = book
-        self._terms = terms
-        self._open_bell = open_bell
+        self._ground = ground
+        self._hearing = hearing
+        self._stands = stands
         self._beat = beat
         self._stop = stop
         self._clock = clock
         self._boot = boot_id() if boot is None else boot
-        self._bell: Bell | None = None
-        self._disk: _Disk | None = None
+        self._disk: Disk | None = None
         self._tree = Tree()
-        self._problems: dict[str, str] = {}
-        self._due: dict[str, float] = {}  # directory → boot time at which something in it may settle
+        self._problems: dict[str, str] = {}  # directories that could not be read
+        self._away: dict[str, str] = {}  # directories whose own disk is not mounted
+        self._doubtful: set[str] = set()  # directories in which something was missing at the last look
+        self._due: dict[str, float] = {}  # directory → boot time at which something in it may settle, or be gone
         self._next_full = 0.0
         self._not_before = 0.0
         self._retry = RETRY_FIRST
+        self._flooded = False
         self._report = ScanReport(watched.name)
 
     @property
@@ -123,15 +107,26 @@ class Scanner:
         """How the folder is doing; safe to ask from any thread."""
         return self._report
 
-    @property
-    def offline(self) -> Offline | None:
-        return self._report.offline
+    def window(self, path: str) -> float:
+        """Seconds for which a file must not change before it is complete."""
+        configured, disk = self._watched.policy(path).settle_window, self._disk
+        if disk is None:
+            return SETTLE_REMOTE if configured is None else configured
+        return settle_window(configured, disk)
+
+    def nudge(self) -> None:
+        """Something has changed that may bring the folder back: do not wait for the next attempt."""
+        if self._report.offline is not None:
+            self._not_before, self._retry = 0.0, RETRY_FIRST
 
     def close(self) -> None:
         """Stop the doorbell and its threads."""
-        if self._bell is not None:
-            self._bell.stop()
-            self._bell = None
+        self._hearing.close()
+
+    def leave(self) -> None:
+        """The end of the last run: other daemons may watch the folder from now on."""
+        if self._report.offline is None:
+            self._ground.leave(self._clock())
 
     def run_once(self, now: Now) -> float:
         """Do what is due; returns the CLOCK_BOOTTIME at which the next run is wanted."""
@@ -146,144 +141,161 @@ class Scanner:
         return self._next_run()
 
     def _reach(self, now: Now) -> None:
-        identity = self._root.identity()
-        disk = self._disk
-        rung = self._bell.take() if self._bell is not None else Rung()
-        deaf = self._bell is not None and not self._bell.alive()
-        if disk is None or disk.identity != identity or deaf or rung.everything or now.boot >= self._next_full:
-            self._look_at_everything(identity)
+        footing = self._ground.stand(now)
+        self._stands(None)
+        if self._disk != footing.disk:
+            self._meet(footing.disk)
+        rung = self._hearing.take()
+        if rung.everything or now.boot >= self._next_full:
+            self._look_at_everything(footing)
             return
-        settling = {directory for directory, at in self._due.items() if at <= now.boot}
-        if rung or settling:
-            walk = self._walk(disk)
+        looked_for = {directory for directory, at in self._due.items() if at <= now.boot}
+        if rung or looked_for:
+            walk = self._walk(footing, now, None)
             next_full = self._next_full
             self._next_full = 0.0  # what has rung is taken already: whatever interrupts this look, all is looked at
-            walk.some(rung.directories | settling, rung.trees)
+            walk.some(rung.directories | looked_for, rung.trees)
             self._next_full = next_full
             self._problems = {place: why for place, why in self._problems.items() if place not in walk.seen}
-            self._finish(walk, disk, now, full=False)
+            self._finish(walk, footing.disk, now, full=False)
 
-    def _look_at_everything(self, identity: Identity) -> None:
+    def _meet(self, disk: Disk) -> None:
+        """A disk that was not looked at until now, or other mounts on it: nothing of before is taken for granted."""
+        self._hearing.close()
+        self._disk = disk
+        self._tree = Tree(self._book.directories(self._watched.name))
+        self._doubtful = set()
+        self._next_full = 0.0
+
+    def _look_at_everything(self, footing: Footing) -> None:
         began = self._clock()
         self._next_full = 0.0  # whatever interrupts this look, it is still due
-        disk = self._meet(identity)
-        folder, key = self._watched.name, identity.key
-        last = self._book.last_disk(folder)
-        if last not in (None, key):
-            self._refuse_bare_directory()
-        first_contact = self._book.begin_contact(folder, key, began.wall)
-        self._tree = Tree(self._book.directories(folder))
-        walk = self._walk(disk)
-        walk.everything(first_contact)
-        if first_contact or last != key:
-            self._book.complete_contact(folder, key, self._clock().wall)
+        folder, scope = self._watched.name, self._watched.filter.scope
+        last, before = self._book.last_disk(folder), picked_up_before(self._book.scope(folder), self._watched.filter)
+        self._hearing.open(footing.disk, began)
+        walk = self._walk(footing, began, before)
+        walk.everything(footing.first_contact)
+        disk = footing.after(walk.unreached, last)
+        self._book.complete_pass(folder, disk, scope, self._clock().wall)
+        self._ground.stood()
         self._problems = {}
-        self._finish(walk, disk, began, full=True)
-        self._next_full = self._clock().boot + disk.interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+        self._away = {directory: footing.unmounted[directory] for directory in sorted(walk.unreached)}
+        self._finish(walk, footing.disk, began, full=True)
+        interval = scan_interval(self._watched.scan_interval, self._hearing.choice(footing.disk).mode)
+        self._next_full = self._clock().boot + interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
 
-    def _meet(self, identity: Identity) -> _Disk:
-        """A fresh doorbell before every full look: whatever made the old one deaf is over with it."""
-        self.close()
-        watched = self._watched
-        choice = choose_mode(watched.watch, identity.filesystem)
-        if choice.mode is Mode.EVENTS:
-            try:
-                self._bell = self._open_bell()
-            except AdministratorHeals as trouble:
-                choice = Choice(Mode.POLL, str(trouble))
-        window = settle_window(watched.settle_window, identity.filesystem)
-        judge = Judge(watched.filter, watched.existing, window, self._boot, self._terms)
-        self._disk = _Disk(identity, choice, scan_interval(watched.scan_interval, choice.mode), judge)
-        return self._disk
-
-    def _refuse_bare_directory(self) -> None:
-        """Another disk than before, and nothing on it: the directory under a share that is not mounted."""
-        filter_ = self._watched.filter
-        for entry in self._root.listing(""):
-            if entry.kind is Kind.DIRECTORY and filter_.enters(entry.name):
-                return
-            if entry.kind is Kind.FILE and filter_.why_not(entry.name, None) is None:
-                return
-        if self._book.directories(self._watched.name):
-            raise ShareTrouble(
-                f"{shown(self._watched.name)} is empty, and not the disk that it was",
-                "mount its share again; nothing is forgotten meanwhile",
-            )
-
-    def _walk(self, disk: _Disk) -> Walk:
-        return Walk(
-            folder=self._watched.name,
+    def _walk(self, footing: Footing, now: Now, before: Filter | None) -> Walk:
+        watched, disk = self._watched, footing.disk
+        judge = Judge(watched.filter, before, watched.policy, settle_window(None, disk), self._boot)
+        means = Means(
+            folder=watched.name,
             root=self._root,
-            identity=disk.identity,
+            disk=disk,
             book=self._book,
-            judge=disk.judge,
-            tree=self._tree,
-            unread_before=self._problems.keys(),
+            judge=judge,
             clock=self._clock,
-            beat=self._beat,
+            beat=self._move,
             stop=self._stop,
+            cover=self._hearing.cover,
+            leave=self._hearing.leave,
+            refuse_empty=lambda: self._ground.refuse_empty(self._clock()),
         )
+        allowance = math.inf
+        if watched.ask_above is not None:
+            allowance = watched.ask_above - self._book.arrived(watched.name, now.wall - FLOOD_WITHIN)
+        unread = self._problems.keys()
+        return Walk(means, self._tree, unread, self._doubtful, footing.unmounted, footing.fresh, allowance)
 
-    def _finish(self, walk: Walk, disk: _Disk, began: Now, *, full: bool) -> None:
+    def _move(self) -> None:
+        """A long look moves, and must not look to other daemons as if we had died."""
+        self._beat()
+        self._ground.hold_claim(self._clock())
+
+    def _finish(self, walk: Walk, disk: Disk, began: Now, *, full: bool) -> None:
         """What the next run and the status need to know of this one."""
         now = self._clock()
+        self._hearing.settle(now)
         self._problems |= walk.problems
-        self._tell(walk)
-        unsettled = self._plan_looks(disk.judge.window, began, now)
+        problems = (*self._problems.values(), *self._away.values())
+        self._tell(walk, problems)
+        self._doubtful = walk.missing | (set() if full else self._doubtful - walk.seen)
+        self._ground.over(accounted=not self._doubtful)
+        unsettled = self._plan_looks(disk, began, now)
         rest = min(max(REST, REST_SHARE * (now.boot - began.boot)), REST_MOST)
         self._not_before = now.boot + rest
-        if self.offline is not None:
-            log.warning("%s: is there again", shown(self._watched.name))
+        if self._report.offline is not None:
+            LOG.warning("%s: is there again", shown(self._watched.name))
         self._retry = RETRY_FIRST
         earlier = self._report
         self._report = ScanReport(
             name=self._watched.name,
-            choice=disk.choice,
+            choice=self._hearing.choice(disk),
             last_full_scan=now.wall if full else earlier.last_full_scan,
             files=walk.files if full else earlier.files,
             unsettled=unsettled,
-            problems=tuple(self._problems.values()),
+            problems=problems,
+            restless=self._restless(disk, now) if unsettled else (),
         )
 
-    def _tell(self, walk: Walk) -> None:
+    def _tell(self, walk: Walk, problems: tuple[str, ...]) -> None:
         """What needs a person's hand, once, when it begins."""
         name = shown(self._watched.name)
-        if walk.held:
-            log.warning("%s: %d file(s) wait for your yes: scriptixd approve %s", name, walk.held, name)
-        for problem in walk.problems.values():
+        if walk.flooded and not self._flooded:
+            LOG.warning(
+                "%s: more than %s files came within an hour (ask_above): they wait for your yes: scriptixd approve %s",
+                name,
+                self._watched.ask_above,
+                name,
+            )
+        elif walk.held and not walk.flooded:
+            LOG.warning("%s: %d file(s) wait for your yes: scriptixd approve %s", name, walk.held, name)
+        self._flooded = walk.allowance < 0
+        for problem in problems:
             if problem not in self._report.problems:
-                log.warning("%s: %s", name, problem)
+                LOG.warning("%s: %s", name, problem)
 
-    def _plan_looks(self, window: float, began: Now, now: Now) -> int:
-        """When to look again at what may settle; returns how many files that are."""
+    def _plan_looks(self, disk: Disk, began: Now, now: Now) -> int:
+        """When to look again at what may settle, or may be gone; returns how many files are not settled."""
+        window = min(settle_window(configured, disk) for configured in self._watched.windows)
         self._due = {}
-        unsettled = self._book.unsettled(self._watched.name)
-        for source in unsettled:
-            at = due(source, self._boot, window)
+        unsettled = 0
+        for settling in self._book.settling(self._watched.name, self._boot):
+            at = due(settling, window)
             if at <= began.boot:  # this look was the one for it, and could not tell: no sense in hurrying
                 at = now.boot + max(window, REST)
-            self._due[source.directory] = min(at, self._due.get(source.directory, at))
-        return len(unsettled)
+            self._due[settling.directory] = at
+            unsettled += settling.files
+        if self._hearing.rings:  # else the next full look tells whether what is missing has only been renamed
+            for directory in self._doubtful:
+                self._due[directory] = min(now.boot + CONFIRM, self._due.get(directory, math.inf))
+        return unsettled
+
+    def _restless(self, disk: Disk, now: Now) -> tuple[Restless, ...]:
+        window = max(settle_window(configured, disk) for configured in self._watched.windows)
+        since = now.wall - max(RESTLESS_WINDOWS * window, RESTLESS_LEAST)
+        return tuple(self._book.restless(self._watched.name, since, RESTLESS_NAMED))
 
     def _next_run(self) -> float:
-        wanted = [self._next_full, *self._due.values()]
-        if self._bell is not None:
+        wanted = [self._next_full, self._ground.due_at, *self._due.values()]
+        if self._hearing.rings:
             wanted.append(self._clock().boot + BELL_CHECK)
         return max(min(wanted), self._not_before)
 
     def _lose_root(self, trouble: ShareTrouble) -> float:
         """The folder is OFFLINE: nothing is inferred, and a fresh start waits for its disk."""
         now = self._clock()
-        self.close()
+        self._stands(trouble)
+        self._hearing.close()
         self._disk = None
         earlier = self._report
         since = now.wall if earlier.offline is None else earlier.offline.since
         if earlier.offline is None or earlier.offline.reason != trouble.what:
-            log.warning("%s: %s", shown(self._watched.name), trouble)
-        offline = Offline(trouble.what, trouble.hint, since)
-        self._report = ScanReport(
-            self._watched.name, offline, None, earlier.last_full_scan, earlier.files, earlier.unsettled
-        )
-        self._not_before = now.boot + self._retry
+            LOG.warning("%s: %s", shown(self._watched.name), trouble)
+        asks = isinstance(trouble, Asks)
+        offline = Offline(trouble.what, trouble.hint, since, isinstance(trouble, Hung), asks)
+        self._report = replace(ScanReport(self._watched.name), offline=offline, last_full_scan=earlier.last_full_scan)
+        self._not_before = now.boot + (RETRY_ASKING if asks else self._retry)
+        if self._ground.due_at > now.boot:  # somebody else's claim, at which we have to look again to tell
+            self._not_before = min(self._not_before, self._ground.due_at)
         self._retry = min(self._retry * 2, RETRY_MOST)
         return self._not_before

@@ -1,160 +1,192 @@
 """One run's way through the directories of a root: list, compare, write the differences down.
 
-Infers that something is gone only from a listing of the directory that held it, and only while the
-disk is still the one that the run began with.
+Infers that something is gone only from two listings of the directory that held it, after everything else
+that the run saw was written down, and only while the disk is still the one that the run began with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing, Stopped
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.source import Sighting
-from scriptixd.roots.paths import parent
-from scriptixd.roots.root import Identity, Root
+from scriptixd.roots.paths import is_within, parent, shown
+from scriptixd.roots.root import Disk, Listing, Root
 from scriptixd.watch.book import Book
-from scriptixd.watch.comparison import Findings, Judge, Moment
+from scriptixd.watch.claim import NAME as CLAIM
+from scriptixd.watch.comparison import HELD_FOR_FLOOD, Findings, Judge, Moment
+from scriptixd.watch.listings import Listings, Seen
+from scriptixd.watch.tree import Calm, Tree
 
 AT_ONCE: Final = 200  # sightings in one transaction, which takes a tenth of a second
 
 
-class Tree:
-    """The directories that are known, each under its parent; "" is the root and always known."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a run works with: the folder's disk, and those who help."""
 
-    def __init__(self, directories: Iterable[str] = ()) -> None:
-        self._children: dict[str, set[str]] = {"": set()}
-        for directory in directories:
-            self.add(directory)
-
-    def __contains__(self, directory: str) -> bool:
-        return directory in self._children
-
-    def add(self, directory: str) -> None:
-        while directory not in self._children:
-            self._children[directory] = set()
-            above = parent(directory)
-            known = above in self._children
-            if known:
-                self._children[above].add(directory)
-                return
-            self.add(above)
-            self._children[above].add(directory)
-
-    def children(self, directory: str) -> frozenset[str]:
-        return frozenset(self._children.get(directory, ()))
-
-    def cut(self, directory: str) -> list[str]:
-        """Forget a directory with everything below it; returns them all."""
-        self._children.get(parent(directory), set()).discard(directory)
-        gone, pending = [], [directory]
-        while pending:
-            one = pending.pop()
-            gone.append(one)
-            pending += self._children.pop(one, set())
-        return gone
+    folder: str
+    root: Root
+    disk: Disk
+    book: Book
+    judge: Judge
+    clock: Callable[[], Now]
+    beat: Callable[[], None]  # called once a directory, and stop asked
+    stop: Callable[[], bool]
+    cover: Callable[[str], None]  # ring for a directory, from before it is listed
+    leave: Callable[[Iterable[str]], None]  # directories that are gone
+    refuse_empty: Callable[[], None]  # raises, where an empty root may be a disk that is not there
 
 
 @dataclass(slots=True)
 class Walk:
     """What one run looks at, and what it has found so far."""
 
-    folder: str
-    root: Root
-    identity: Identity
-    book: Book
-    judge: Judge
+    means: Means
     tree: Tree
     unread_before: Collection[str]  # directories that could not be read until now: what is in them was there before
-    clock: Callable[[], Now]
-    beat: Callable[[], None]
-    stop: Callable[[], bool]
+    doubtful: Collection[str]  # directories in which something was missing the last time
+    unmounted: Mapping[str, str]  # directories whose own disk is not there now, each with the sentence
+    fresh: Collection[str]  # directories with another disk of their own, with which this is the first contact
+    allowance: float  # files that may still come within the hour without a yes
     seen: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
+    unreached: set[str] = field(default_factory=set)  # of the unmounted ones, those whose directory is there
+    missing: set[str] = field(default_factory=set)  # directories in which something is missing for the first time
     files: int = 0
     held: int = 0  # that have settled and wait for a person's yes
+    flooded: bool = False
+    _lost: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    _vanished: list[str] = field(default_factory=list)
 
     def everything(self, first_contact: bool) -> None:
-        self._whole("", first_contact)
+        with self._listings() as listings:
+            self._whole(listings, "", first_contact)
+        self._lose()
 
     def some(self, directories: Iterable[str], trees: Iterable[str]) -> None:
         """Look at single directories, and at whole trees that are new."""
-        for directory in sorted(directories):
-            self._nearest(directory)
-        for directory in sorted(trees):
-            self._whole(directory, first_contact=False)
+        with self._listings() as listings:
+            for directory in sorted(directories):
+                self._nearest(listings, directory)
+            for directory in sorted(trees):
+                self._whole(listings, directory, first_contact=False)
+        self._lose()
 
-    def _whole(self, top: str, first_contact: bool) -> None:
+    def _listings(self) -> Listings:
+        return Listings(self.means.root, self.means.clock, self.means.cover)
+
+    def _whole(self, listings: Listings, top: str, first_contact: bool) -> None:
         pending = [(top, first_contact)]
         while pending:
             directory, first = pending.pop()
-            if directory not in self.seen:
-                first = first or directory in self.unread_before
-                pending += [(below, first) for below in self._look(directory, first) or ()]
+            if directory in self.unmounted:
+                self.unreached.add(directory)
+            if directory in self.seen or directory in self.unmounted:
+                continue
+            first = first or directory in self.unread_before or directory in self.fresh
+            pending += [(below, first) for below in self._look(listings, directory, first) or ()]
+            listings.ahead(below for below, _ in reversed(pending[-listings.width :]) if below not in self.seen)
 
-    def _nearest(self, directory: str) -> None:
+    def _nearest(self, listings: Listings, directory: str) -> None:
         """Look at a directory, or at the nearest one above it that is there and shows that it is not."""
+        if any(is_within(directory, unmounted) for unmounted in self.unmounted):
+            return
         while directory not in self.seen:
             first = directory in self.unread_before
             known = self.tree.children(directory)
-            below = self._look(directory, first)
+            below = self._look(listings, directory, first)
             if below is not None:
                 for new in below:
                     if new not in known:
-                        self._whole(new, first)
+                        self._whole(listings, new, first)
                 return
             if not directory:
                 return
             directory = parent(directory)
 
-    def _look(self, directory: str, first_contact: bool) -> tuple[str, ...] | None:
+    def _look(self, listings: Listings, directory: str, first_contact: bool) -> tuple[str, ...] | None:
         """The directories to enter from here; None if this one is not there (any more)."""
-        self.beat()
-        if self.stop():
+        self.means.beat()
+        if self.means.stop():
             raise Stopped
-        now = self.clock()  # before the listing: a long run must not make a file look older than it was seen
         try:
-            entries = self.root.listing(directory)
+            seen = listings.take(directory)
         except SourceMissing:
             return None
         except FileTrouble as trouble:
             self.problems[directory] = str(trouble)
+            self.tree.calmed(directory, None)
             return ()
-        known = self.book.in_directory(self.folder, directory)
-        findings = self.judge.compare(directory, entries, known, Moment(now, first_contact))
-        vanished = self.tree.children(directory) - set(findings.directories) - findings.unknown
-        if findings.loses or vanished:
-            self._same_disk()
-        self._record(directory, findings.sightings, now)
-        for top in sorted(vanished):
-            self._lose(top, now)
-        self._remember(directory, findings)
-        return findings.directories
+        signature = _without_claim(seen.listing).signature if not directory else seen.listing.signature
+        calm = self.tree.calm(directory, signature)
+        if calm is None:
+            calm = self._compare(directory, seen, signature, first_contact)
+        self.tree.add(directory)
+        self.seen.add(directory)
+        self.files += calm.files
+        return calm.directories
 
-    def _lose(self, top: str, now: Now) -> None:
-        """A directory is not in its parent's listing: neither is anything that was below it."""
-        for directory in self.tree.cut(top):
-            known = self.book.in_directory(self.folder, directory)
-            gone = [Sighting(name, None) for name, source in known.items() if source.present]
-            self._record(directory, gone, now)
+    def _compare(self, directory: str, seen: Seen, signature: int, first_contact: bool) -> Calm:
+        means = self.means
+        known = means.book.in_directory(means.folder, directory)
+        moment = Moment(seen.span, first_contact, self.allowance < 0)
+        findings = means.judge.compare(directory, seen.listing, known, moment)
+        children = self.tree.children(directory)
+        vanished = children - set(findings.directories) - findings.unknown
+        if not directory and findings.nothing and (findings.missing or children):
+            means.refuse_empty()
+        self._record(directory, findings.sightings, seen.span.ended)
+        self._note_new(findings, known)
+        loses = bool(findings.missing or vanished)
+        if loses and directory in self.doubtful:
+            self._lost.append((directory, findings.missing))
+            self._vanished += vanished
+        elif loses:
+            self.missing.add(directory)
+        calm = Calm(signature, findings.files, findings.directories)
+        restless = findings.restless or bool(findings.sightings) or loses
+        self.tree.calmed(directory, None if restless else calm)
+        return calm
+
+    def _note_new(self, findings: Findings, known: Mapping[str, object]) -> None:
+        """A flood is noticed by what has come, before the first of it has settled."""
+        self.allowance -= sum(one.name not in known and not one.existing for one in findings.sightings)
+
+    def _lose(self) -> None:
+        """What has been missing twice is gone; last of all, so that what was renamed is there under its new name."""
+        if not (self._lost or self._vanished):
+            return
+        self._same_disk()
+        now = self.means.clock()
+        for directory, names in self._lost:
+            self._record(directory, [Sighting(name, None) for name in names], now)
+        for top in sorted(self._vanished):
+            for directory in (gone := self.tree.cut(top)):
+                known = self.means.book.in_directory(self.means.folder, directory)
+                self._record(directory, [Sighting(name, None) for name, source in known.items() if source.present], now)
+            self.means.leave(gone)
 
     def _record(self, directory: str, sightings: Sequence[Sighting], now: Now) -> None:
         """A few at a time: fifty thousand files in one directory must not keep everybody else from the state file."""
         for start in range(0, len(sightings), AT_ONCE):
-            self.beat()
-            if start and self.stop():
+            self.means.beat()
+            if start and self.means.stop():
                 raise Stopped
             part = sightings[start : start + AT_ONCE]
-            self.book.record(self.folder, directory, part, now.wall)
-            self.held += sum(bool(one.admission and one.admission.held_for) for one in part)
-
-    def _remember(self, directory: str, findings: Findings) -> None:
-        self.tree.add(directory)
-        self.seen.add(directory)
-        self.files += findings.files
+            self.means.book.record(self.means.folder, directory, part, now.wall)
+            held = [one.admission.held_for for one in part if one.admission and one.admission.held_for]
+            self.held += len(held)
+            self.flooded = self.flooded or HELD_FOR_FLOOD in held
 
     def _same_disk(self) -> None:
-        if self.root.identity() != self.identity:
-            raise ShareTrouble(f"the disk of {self.folder} was exchanged while it was looked at")
+        if self.means.root.disk() != self.means.disk:
+            raise ShareTrouble(f"the disk of {shown(self.means.folder)} was exchanged while it was looked at")
+
+
+def _without_claim(listing: Listing) -> Listing:
+    """Of the root: our own claim, renewed all the time, is nothing new."""
+    return Listing([row for row in listing.rows if row[0] != CLAIM])

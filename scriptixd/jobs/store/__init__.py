@@ -21,5 +21,11 @@ class Store:
         self.requests = Requests(database)
         self.views = Views(database)
 
+    def instance(self) -> str:
+        """Which state file this is, to other daemons: 32 hex digits, the same for as long as it is used."""
+        with self.database.reading() as connection:
+            (id_,) = connection.execute("SELECT id FROM instance").fetchone()
+        return str(id_)
+
     def close(self) -> None:
         self.database.close()

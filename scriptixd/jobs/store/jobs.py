@@ -87,8 +87,11 @@ class Jobs:
             self.remember(after.id, None, type(event).__name__, after.state, detail_of(event), at, lasting=lasting)
         return after
 
-    def create(self, source: Source, request: Request, held_for: str, redo: int, at: float) -> Job:
-        """A new job for a source's content, and this source's share of it; held, if a yes is needed for it."""
+    def create(self, source: Source, request: Request, held_for: str, redo: int, at: float, cleared: str = "") -> Job:
+        """A new job for a source's content, and this source's share of it; held, if a yes is needed for it.
+
+        `cleared`: the doubts about this content that a person has said yes to already, a line each.
+        """
         fresh = Job(
             id=0,  # the database gives it
             state=State.FOUND,
@@ -98,6 +101,7 @@ class Jobs:
             redo=redo,
             created_at=at,
             updated_at=at,
+            cleared=cleared,
         )
         with self._database.transaction() as connection:
             given = connection.execute(
@@ -126,16 +130,30 @@ class Jobs:
         Only for a job for which nothing was paid: it is no more afterwards, and its sources share the other.
         One that was not paid either is none to share: it may lose its file before it gets there.
         """
-        with self._database.transaction() as connection:
+        with self._database.transaction():
             current = self.get(job.id)
             into = self._same_content(job)
             if into is None or current is None or current.version != job.version:
                 return None
-            sources = self.sources(job.id)
+            self.merge(job, into, at)
+        return into
+
+    def merge(self, job: Job, into: Job, at: float) -> None:
+        """The sources of a job for which nothing was paid share another one, and it is no more.
+
+        But for those that have had other content since: that is what they are now.
+        """
+        with self._database.transaction():
+            own = ((source, self.newest_of(source.id)) for source in self.sources(job.id))
+            sources = [source for source, newest in own if newest is not None and newest.id == job.id]
+            self.withdraw(job)
+            self.share(into, sources, at)
+
+    def withdraw(self, job: Job) -> None:
+        """A job for which nothing was paid is no more, and its sources belong to what they belonged to before."""
+        with self._database.transaction() as connection:
             connection.execute("DELETE FROM deliveries WHERE job_id = ?", (job.id,))
             connection.execute("DELETE FROM jobs WHERE id = ?", (job.id,))
-            self.share(into, sources, at)
-        return into
 
     def close_or_fold(self, job: Job, sha256: str, at: float) -> Job | None:
         """Commit the content's identity before its last chunk is sent, unless it turns out to be known already.
@@ -165,6 +183,30 @@ class Jobs:
         query = "SELECT 1 FROM jobs WHERE size = ? AND id != ? AND redo = ? AND sha256 IS NOT NULL LIMIT 1"
         with self._database.reading() as connection:
             return connection.execute(query, (job.stat.size, job.id, job.redo)).fetchone() is not None
+
+    def was_paid(self, job_id: int) -> bool:
+        """Whether the ledger has a payment for the job."""
+        with self._database.reading() as connection:
+            return connection.execute("SELECT 1 FROM ledger WHERE job_id = ? LIMIT 1", (job_id,)).fetchone() is not None
+
+    def length_before(self, job: Job, source: Source) -> float | None:
+        """The media seconds of what was last paid for as this source, before it had the content of this job."""
+        query = """SELECT jobs.media_seconds FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
+            WHERE deliveries.source_id = ? AND jobs.id != ?
+            AND EXISTS (SELECT 1 FROM ledger WHERE ledger.job_id = jobs.id) ORDER BY deliveries.id DESC LIMIT 1"""
+        with self._database.reading() as connection:
+            row = connection.execute(query, (source.id, job.id)).fetchone()
+        return row[0] if row else None
+
+    def seconds_come(self, job: Job, since: float) -> float:
+        """The media seconds that came to a job's folder since then and were sent without a yes, but for its own."""
+        query = """SELECT coalesce(sum(media_seconds), 0.0) FROM jobs
+            WHERE folder = ? AND created_at >= ? AND id != ? AND cleared = '' AND EXISTS (SELECT 1 FROM deliveries
+                JOIN sources ON sources.id = deliveries.source_id
+                WHERE deliveries.job_id = jobs.id AND sources.existing = 0)"""
+        with self._database.reading() as connection:
+            (seconds,) = connection.execute(query, (job.folder, since, job.id)).fetchone()
+        return float(seconds)
 
     def _same_content(self, job: Job) -> Job | None:
         """Another job of this content and request that was paid, or may have been."""
@@ -217,7 +259,7 @@ class Jobs:
 
     def remember(
         self,
-        job_id: int,
+        job_id: int | None,
         source_id: int | None,
         event: str,
         state: str,

@@ -18,12 +18,13 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerbRequest:
-    """One thing asked of one job."""
+    """One thing asked of one job, or of a folder as a whole."""
 
     id: int
     verb: Verb
-    job_id: int
+    job_id: int  # 0 for one of a folder
     outcome: str | None  # a sentence, once it was applied
+    folder: str | None = None
 
 
 class Requests:
@@ -43,12 +44,20 @@ class Requests:
                 for job_id in job_ids
             ]
 
+    def ask_folder(self, verb: Verb, folder: str, at: float) -> int:
+        """Write down what is asked of a folder as a whole; returns the request's id."""
+        with self._database.transaction() as connection:
+            asked = connection.execute(
+                "INSERT INTO requests (verb, job_id, folder, asked_at) VALUES (?, 0, ?, ?)", (verb, folder, at)
+            )
+            return asked.lastrowid or 0
+
     def open(self, most: int = -1) -> Sequence[VerbRequest]:
         """What was asked and not applied yet, in order; so many at most, -1 is all."""
-        query = "SELECT id, verb, job_id, outcome FROM requests WHERE applied_at IS NULL ORDER BY id LIMIT ?"
+        query = "SELECT id, verb, job_id, outcome, folder FROM requests WHERE applied_at IS NULL ORDER BY id LIMIT ?"
         with self._database.reading() as connection:
             rows = connection.execute(query, (most,))
-            return [VerbRequest(id_, Verb(verb), job, outcome) for id_, verb, job, outcome in rows]
+            return [VerbRequest(id_, Verb(verb), job, outcome, folder) for id_, verb, job, outcome, folder in rows]
 
     def applied(self, request: VerbRequest, outcome: str, at: float) -> None:
         """Commit what came of a request, in the transaction that is open."""

@@ -148,4 +148,47 @@ CREATE INDEX history_by_job ON history (job_id);
 CREATE INDEX history_by_source ON history (source_id);
 """
 
-MIGRATIONS: Final = (_FOUNDATION,)  # number n is MIGRATIONS[n - 1]
+_TRUSTED_WATCHING = """
+ALTER TABLE sources ADD COLUMN unsettled_since REAL;  -- Unix seconds; without a break, NULL when settled or missing
+UPDATE sources SET unsettled_since = updated_at WHERE present = 1 AND settled = 0;
+DROP INDEX sources_unsettled;
+CREATE INDEX sources_settling ON sources (folder, directory, boot_id, look_since) WHERE present = 1 AND settled = 0;
+CREATE INDEX sources_restless ON sources (folder, unsettled_since) WHERE present = 1 AND settled = 0;
+CREATE INDEX sources_by_inode ON sources (folder, inode);        -- what was renamed
+CREATE INDEX sources_by_arrival ON sources (folder, created_at) WHERE existing = 0;
+
+ALTER TABLE jobs ADD COLUMN cleared TEXT NOT NULL DEFAULT '';    -- doubts that a person has said yes to, a line each
+CREATE INDEX jobs_by_arrival ON jobs (folder, created_at);
+
+CREATE TABLE passes (                -- what was true at the end of a folder's last complete pass
+    folder TEXT PRIMARY KEY,
+    identity BLOB NOT NULL,          -- of its disk: type, source and sub-path, with a NUL between
+    mountpoint BLOB NOT NULL,        -- absolute; empty where only an earlier version met the disk
+    nested TEXT NOT NULL CHECK (json_valid(nested)),  -- mounts below the root: [[directory, identity], …]
+    scope TEXT                       -- what was picked up then
+) STRICT;
+INSERT INTO passes (folder, identity, mountpoint, nested)
+    SELECT folder, CAST(identity AS BLOB), x'', '[]' FROM (
+        SELECT folder, identity, row_number() OVER (PARTITION BY folder ORDER BY met_at DESC, begun_at DESC) AS place
+        FROM contacts WHERE met_at IS NOT NULL) WHERE place = 1;
+ALTER TABLE contacts DROP COLUMN met_at;
+
+CREATE TABLE questions (             -- what a folder as a whole asks a person: one at a time
+    folder TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    about TEXT NOT NULL,             -- a yes holds for just this
+    sentence TEXT NOT NULL,
+    asked_at REAL NOT NULL,
+    answered_at REAL                 -- when somebody said yes
+) STRICT;
+
+ALTER TABLE requests ADD COLUMN folder TEXT;  -- of a request that concerns a folder as a whole; its job_id is 0
+
+CREATE TABLE instance (              -- which state file this is, to other daemons
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL CHECK (length(id) = 32)
+) STRICT;
+INSERT INTO instance VALUES (1, lower(hex(randomblob(16))));
+"""
+
+MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING)  # number n is MIGRATIONS[n - 1]

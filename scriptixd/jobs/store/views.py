@@ -32,6 +32,7 @@ class SourceView:
     state: str  # one of STATES
     present: bool
     size: int
+    mtime: float  # of the file
     language: str | None
     document_type: str | None
     sha256: str | None
@@ -72,7 +73,8 @@ _STATE = f"""CASE
 _NEWEST = "(SELECT max(id) FROM deliveries AS share WHERE share.source_id = sources.id AND share.state != 'dropped')"
 
 _VIEW = f"""SELECT sources.id AS source_id, jobs.id AS job_id, deliveries.id AS delivery_id, sources.folder,
-        sources.directory, sources.name, {_STATE} AS state, sources.present, sources.size, jobs.request, jobs.sha256,
+        sources.directory, sources.name, {_STATE} AS state, sources.present, sources.size,
+        sources.mtime_ns, jobs.request, jobs.sha256,
         jobs.file_id, jobs.session_id, jobs.media_seconds, jobs.redo,
         iif(jobs.state = 'ready', deliveries.failures, jobs.failures) AS attempts,
         iif(jobs.state = 'ready', deliveries.due_at, jobs.due_at) AS due_at,
@@ -105,6 +107,12 @@ class Views:
     def named(self, name: str) -> Sequence[SourceView]:
         """Every source with this bare file name."""
         return self._views("sources.name = :name", {"name": os.fsencode(name)})
+
+    def places(self) -> Sequence[tuple[str, str]]:
+        """Folder and path of every source."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT folder, directory, name FROM sources").fetchall()
+        return [(folder, join(os.fsdecode(directory), os.fsdecode(name))) for folder, directory, name in rows]
 
     def counts(self) -> Mapping[tuple[str, str], int]:
         """How many sources are in each state, by folder and state."""
@@ -173,6 +181,7 @@ def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
         state=row["state"],
         present=bool(row["present"]),
         size=row["size"],
+        mtime=row["mtime_ns"] / 1e9,
         language=request.language if request else None,
         document_type=request.document_type.value if request else None,
         sha256=row["sha256"],
