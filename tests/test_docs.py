@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scriptixd.jobs.events import DELIVERY_TRANSITIONS, TRANSITIONS, Target
+from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
+from scriptixd.jobs.events import TRANSITIONS, Target
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -20,7 +21,7 @@ UNIT = ROOT / "systemd" / "scriptixd.service"
 
 CHOICES = {
     Target.FURTHEST: ("furthest", ("found", "uploading", "closing", "uploaded", "transcribing")),
-    Target.ASKED: ("asked", ("found", "held")),
+    Target.ASKED: ("asked", ("found", "held", "uploading")),
 }
 
 

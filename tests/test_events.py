@@ -7,14 +7,12 @@ from typing import get_args
 
 import pytest
 
+from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS, Delivered, DeliveryEvent, Unwanted, advance_delivery
 from scriptixd.jobs.events import (
-    DELIVERY_TRANSITIONS,
     TRANSITIONS,
     Approved,
     ChunkAccepted,
     Closing,
-    Delivered,
-    DeliveryEvent,
     Dismissed,
     Event,
     Hashed,
@@ -31,12 +29,10 @@ from scriptixd.jobs.events import (
     StillRunning,
     Target,
     Unlisted,
-    Unwanted,
     UploadFinished,
     UploadLost,
     UploadOpened,
     advance,
-    advance_delivery,
     furthest,
 )
 from scriptixd.jobs.job import ACTIVE, Delivery, DeliveryState, DocumentType, Job, Request, State
@@ -92,7 +88,7 @@ def targets(target: State | Target) -> set[State]:
         case Target.FURTHEST:
             return {State.FOUND, State.UPLOADING, State.CLOSING, State.UPLOADED, State.TRANSCRIBING}
         case Target.ASKED:
-            return {State.FOUND, State.HELD}
+            return {State.FOUND, State.HELD, State.UPLOADING}
         case _:
             return {target}
 
@@ -205,12 +201,23 @@ def test_a_result_keeps_a_known_length_when_the_service_tells_none() -> None:
     assert advance(before, ResultReady(b"{}", 13.0), 9.0).media_seconds == 13.0
 
 
-@pytest.mark.parametrize("event", [UploadLost("lost"), SourceChanged("changed"), SourceGone("gone")])
+@pytest.mark.parametrize("event", [UploadLost("lost"), SourceChanged("changed")])
 def test_an_upload_that_is_given_up_leaves_no_evidence(event: Event) -> None:
     after = advance(job(State.UPLOADING, file_id="file", service="https://x", labels="{}"), event, 9.0)
     assert (after.file_id, after.service, after.labels, after.session_id) == (None, None, None, None)
     assert furthest(after) is State.FOUND
     assert after.reason
+
+
+def test_an_upload_whose_file_is_gone_goes_on_when_the_same_is_back() -> None:
+    for state in (State.UPLOADING, State.CLOSING):
+        sent = {"file_id": "file", "service": "https://x", "labels": "{}", "session_id": None, "uploaded_at": None}
+        gone = advance(job(state, **sent), SourceGone("gone"), 9.0)
+        assert gone.state is State.GONE
+        back = advance(gone, SourceBack(STAT), 10.0)
+        assert (back.state, back.file_id, back.closing_at) == (State.UPLOADING, "file", None)
+        other = advance(gone, SourceBack(Stat(200, 2, 1)), 10.0)
+        assert (other.state, other.file_id) == (State.FOUND, None)
 
 
 def test_a_change_before_the_last_part_leaves_no_evidence_either() -> None:

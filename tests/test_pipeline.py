@@ -628,7 +628,7 @@ def test_a_file_that_is_known_to_be_gone_before_its_last_part_was_sent_is_gone(w
     step = world.step(job)
     assert isinstance(step.event, SourceGone)
     assert step.job.state is State.GONE
-    assert world.service.discarded == ["upload-1"]
+    assert world.service.discarded == [], "it may come back"
 
 
 def test_a_stop_in_the_middle_of_a_chunk_records_nothing(world: World) -> None:

@@ -20,10 +20,10 @@ from fakes import BOOT, DUTCH, ENGLISH, START, World, sha256
 
 from scriptixd.errors import StateError, StateHeld, StateTrouble
 from scriptixd.jobs.clock import local_day
+from scriptixd.jobs.delivering import Delivered
 from scriptixd.jobs.events import (
     Approved,
     Closing,
-    Delivered,
     Dismissed,
     Held,
     Postponed,

@@ -19,7 +19,8 @@ from scriptixd.errors import FileTrouble, NameTaken, SourceMissing, StateTrouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted
+from scriptixd.jobs.delivering import Delivered, DeliveryEvent, Unwanted
+from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import Delivery, Job, Sidecar, Terms
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store

@@ -1,4 +1,4 @@
-"""What can happen to a job, and the one table that says what follows.
+"""What can happen to a job, and the one table that says what follows; a delivery's life is in delivering.py.
 
 Pure: takes the time as an argument. What the table does not list raises Unlisted and changes nothing.
 """
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from scriptixd.errors import with_hint
-from scriptixd.jobs.job import Delivery, DeliveryState, Job, State
+from scriptixd.jobs.job import Job, State
 from scriptixd.roots.root import Stat
 
 
@@ -183,7 +183,7 @@ class Target(StrEnum):
     """Where an event leads when it is no one state."""
 
     FURTHEST = "the furthest state whose evidence still holds"
-    ASKED = "held if a yes is still missing, else found"
+    ASKED = "held if a yes is still missing, else where it was"
 
 
 TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxyType(
@@ -244,7 +244,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
 class Unlisted(Exception):
     """An event that the table does not list for this state: our bug; nothing was changed."""
 
-    def __init__(self, state: State | DeliveryState, event: Event | DeliveryEvent) -> None:
+    def __init__(self, state: StrEnum, event: object) -> None:
         super().__init__(f"{type(event).__name__} is not listed for {state}")
 
 
@@ -269,7 +269,7 @@ def advance(job: Job, event: Event, at: float) -> Job:
         case Target.FURTHEST:
             return replace(after, state=furthest(after))
         case Target.ASKED:
-            return replace(after, state=State.HELD if after.held_for else State.FOUND)
+            return replace(after, state=State.HELD if after.held_for else furthest(after))
         case _:
             return replace(after, state=target)
 
@@ -303,8 +303,10 @@ def _evidence(job: Job, event: Event, at: float) -> Job:  # noqa: C901, PLR0911,
             return replace(fresh, due_at=due_at, reason=status, unanswered=silence)
         case ResultReady(_, media_seconds):
             return replace(fresh, ready_at=at, media_seconds=media_seconds or job.media_seconds)
-        case UploadLost(reason) | SourceChanged(reason) | SourceGone(reason):
+        case UploadLost(reason) | SourceChanged(reason):
             return replace(_without_upload(fresh), reason=reason)
+        case SourceGone(reason):  # the server lacks its last part, and has the others when it comes back
+            return replace(fresh, closing_at=None, reason=reason)
         case Resettled(stat, held_for):
             held_for = held_for if job.state is State.HELD else ""
             return replace(_with_content(fresh, stat), reason=held_for, held_for=held_for)
@@ -317,18 +319,18 @@ def _evidence(job: Job, event: Event, at: float) -> Job:  # noqa: C901, PLR0911,
         case Rejected(reason, hint, voids):
             evidence = _without_upload(fresh) if voids else fresh
             return replace(evidence, reason=reason, hint=hint)
-        case RetryRequested():
-            return _cleared(replace(fresh, unanswered=0.0))
-        case ChunkAccepted() | Dismissed():
-            return replace(fresh, unanswered=0.0)
+        case ChunkAccepted() | Dismissed() | RetryRequested():
+            heard = replace(fresh, unanswered=0.0)
+            return _cleared(heard) if isinstance(event, RetryRequested) else heard
         case _:
             assert_never(event)
 
 
 def _with_content(job: Job, stat: Stat) -> Job:
     """The job with what its source is now; of other content nothing is known, and no doubt about it is cleared."""
-    known = job if stat.same_content(job.stat) else replace(job, sha256=None, media_seconds=None, cleared="")
-    return replace(known, stat=stat)
+    if stat.same_content(job.stat):
+        return replace(job, stat=stat)
+    return replace(_without_upload(job), stat=stat, sha256=None, media_seconds=None, cleared="")
 
 
 def _cleared(job: Job) -> Job:
@@ -343,53 +345,7 @@ def _without_upload(job: Job) -> Job:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Every sidecar of this source is on the disk; `note` says what is worth knowing of them, if anything."""
-
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Unwanted:
-    """This source has other content by now: it gets no sidecar of this job."""
-
-    reason: str
-
-
-DeliveryEvent = Delivered | Unwanted | Postponed
-
-DELIVERY_TRANSITIONS: Mapping[DeliveryState, Mapping[type[DeliveryEvent], DeliveryState]] = MappingProxyType(
-    {
-        DeliveryState.PENDING: {
-            Delivered: DeliveryState.DELIVERED,
-            Postponed: DeliveryState.PENDING,
-            Unwanted: DeliveryState.DROPPED,
-        },
-        DeliveryState.DELIVERED: {},
-        DeliveryState.DROPPED: {},
-    }
-)
-
-
-def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
-    """The delivery after the event; raises Unlisted for what the table does not list."""
-    target = DELIVERY_TRANSITIONS[delivery.state].get(type(event))
-    if target is None:
-        raise Unlisted(delivery.state, event)
-    match event:
-        case Postponed(due_at, reason, hint, failed):
-            failures = delivery.failures + failed
-            return replace(delivery, state=target, due_at=due_at, failures=failures, reason=reason, hint=hint)
-        case Unwanted(reason):
-            return replace(delivery, state=target, due_at=0.0, failures=0, reason=reason, hint="")
-        case Delivered(note):
-            return replace(delivery, state=target, due_at=0.0, failures=0, reason=note, hint="")
-        case _:
-            assert_never(event)
-
-
-def detail_of(event: Event | DeliveryEvent) -> str:
+def detail_of(event: object) -> str:
     """What history keeps of an event: its sentence, never a result."""
     if isinstance(event, Postponed | Rejected) and event.hint:
         return with_hint(event.reason, event.hint)

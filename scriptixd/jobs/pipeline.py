@@ -137,7 +137,7 @@ class Pipeline:
             self._lacking.pop(job.id, None)
         if after is None and isinstance(outcome, UploadOpened):
             self._give_up(outcome.file_id)
-        elif isinstance(outcome, SourceChanged | SourceGone):
+        elif isinstance(outcome, SourceChanged):
             self._give_up(_known(job.file_id))
         return Step(after or job, outcome if after else None)
 

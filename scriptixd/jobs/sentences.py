@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from scriptixd.jobs.events import DeliveryEvent, Event, detail_of
+from scriptixd.jobs.delivering import DeliveryEvent
+from scriptixd.jobs.events import Event, detail_of
 
 _SENTENCES: Final[Mapping[str, str]] = {
     "Settled": "was found complete",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from sdnotify import SystemdNotifier
+
+
+PATIENCE: Final = 1.0  # s for whoever reads the socket: nothing here is worth waiting for
 
 
 class Systemd:
@@ -13,13 +17,20 @@ class Systemd:
     def __init__(self, environment: Mapping[str, str]) -> None:
         # Without a socket to talk to, sdnotify would leave one open.
         self._notifier = SystemdNotifier() if "NOTIFY_SOCKET" in environment else None
+        self._status = ""
+        if (socket := getattr(self._notifier, "socket", None)) is not None:
+            socket.settimeout(PATIENCE)
         self.watchdog_interval = _watchdog_interval(environment)
 
     def ready(self, status: str) -> None:
+        self._status = status
         self._tell("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        self._tell(f"STATUS={status}")
+        """Only what is new is said."""
+        if status != self._status:
+            self._status = status
+            self._tell(f"STATUS={status}")
 
     def alive(self) -> None:
         self._tell("WATCHDOG=1")

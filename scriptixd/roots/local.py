@@ -26,6 +26,7 @@ from scriptixd.roots.paths import components, joined, name_of, parent, shown
 from scriptixd.roots.root import Disk, Identity, Kind, Listing, Nested, Reader, Row, Stat
 from scriptixd.roots.trouble import Purpose, root_trouble, translated
 
+INODE: Final = 2**63 - 1  # what a database can hold: FUSE file systems use all 64 bits
 WALK: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC  # a way through: needs no right to read the directory
 LIST: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # A FIFO or a device that took a file's name must neither be waited for nor become our terminal.
@@ -158,7 +159,7 @@ class LocalReader:
     def stat(self) -> Stat:
         with translated(self._place, Purpose.READ):
             found = os.fstat(self._descriptor)
-        return Stat(found.st_size, found.st_mtime_ns, found.st_ino)
+        return Stat(found.st_size, found.st_mtime_ns, found.st_ino & INODE)
 
     def read(self, offset: int, count: int) -> bytes:
         with translated(self._place, Purpose.READ):
@@ -220,7 +221,7 @@ def _rows(found: Iterable[os.DirEntry[str]]) -> list[Row]:
         try:
             if one.is_file(follow_symlinks=False):
                 its = one.stat(follow_symlinks=False)
-                add((one.name, FILE, its.st_size, its.st_mtime_ns, its.st_ino, its.st_blocks * BLOCK))
+                add((one.name, FILE, its.st_size, its.st_mtime_ns, its.st_ino & INODE, its.st_blocks * BLOCK))
             elif one.is_dir(follow_symlinks=False):
                 add((one.name, DIRECTORY, -1, -1, -1, 0))
             else:

@@ -249,7 +249,7 @@ class Scanner:
             )
         elif walk.held and not walk.flooded:
             LOG.warning("%s: %d file(s) wait for your yes: scriptixd approve %s", name, walk.held, name)
-        self._flooded = walk.allowance < 0
+        self._flooded = walk.flooded or (self._flooded and walk.allowance < 0)
         for problem in problems:
             if problem not in self._report.problems:
                 LOG.warning("%s: %s", name, problem)

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from scriptixd.errors import with_hint
-from scriptixd.jobs.events import Delivered, DeliveryEvent, Postponed, Unwanted, advance_delivery
+from scriptixd.jobs.delivering import Delivered, DeliveryEvent, Unwanted, advance_delivery
+from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.jobs import Jobs
