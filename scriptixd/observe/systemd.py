@@ -7,7 +7,6 @@ from typing import Final
 
 from sdnotify import SystemdNotifier
 
-
 PATIENCE: Final = 1.0  # s for whoever reads the socket: nothing here is worth waiting for
 
 
