@@ -24,7 +24,7 @@ from scriptixd.jobs.clock import boot_id, read_clock
 from scriptixd.jobs.events import Closing, Dismissed, Event, Rejected, UploadFinished, UploadOpened
 from scriptixd.jobs.job import State
 from scriptixd.jobs.source import Look, Question, QuestionKind, Sighting
-from scriptixd.observe.live import Live, LiveFolder, LiveRestless, live_path, write_live
+from scriptixd.observe.live import Live, LiveFile, LiveFolder, LiveRestless, live_path
 from scriptixd.roots.root import Stat
 
 NASTY: Final = b"a\x1b[31m\nb\xff.mp4"
@@ -377,7 +377,7 @@ def test_status_tells_what_the_daemon_sees_of_a_folder(desk: Desk) -> None:
     court = LiveFolder("court", "", "", "it does not answer", None, (), offline_since=1e9, hung=True, asks="")
     with desk.store():
         now = time.time()
-        write_live(live_path(desk.state), Live(1, "1", now, now, (council, court)))
+        LiveFile(live_path(desk.state)).tell(Live(1, "1", now, now, (council, court)))
         told = desk.say("status").stdout
         record = json.loads(desk.say("status", "--json").stdout)["folders"]
     assert "watched by poll: nfs4 may be written by others" in told

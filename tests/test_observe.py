@@ -6,6 +6,7 @@ import logging
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,18 @@ import pytest
 from scriptixd.daemon.daemon import _folder
 from scriptixd.observe import log
 from scriptixd.observe.live import (
+    AT_REST,
     Live,
+    LiveFile,
     LiveFolder,
     LivePause,
     LiveRestless,
     LiveUpload,
     live_path,
     read_live,
-    write_live,
 )
 from scriptixd.observe.systemd import Systemd
-from scriptixd.watch.scanner import Offline, ScanReport
+from scriptixd.watch.report import Offline, ScanReport
 
 COUNCIL = LiveFolder("council", "events", "ext4 is a local file system", "", 150.0, ("deep: may not be read",))
 COURT = LiveFolder(
@@ -45,16 +47,32 @@ LIVE = Live(
 
 def test_live_figures_come_back_as_they_were_written(tmp_path: Path) -> None:
     path = live_path(tmp_path / "state.db")
-    write_live(path, LIVE)
+    LiveFile(path).tell(LIVE)
     assert read_live(path, now=201.0) == LIVE
     assert [entry.name for entry in tmp_path.iterdir()] == ["state.db.live.json"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def test_what_has_not_changed_is_written_so_often_that_nobody_takes_the_daemon_for_gone(tmp_path: Path) -> None:
+    path = tmp_path / "live.json"
+    file, written = LiveFile(path), []
+    for tenth in range(100):
+        now = LIVE.written_at + tenth / 10
+        file.tell(replace(LIVE, written_at=now))
+        found = read_live(path, now)
+        assert found is not None
+        written.append(found.written_at)
+    assert len(set(written)) <= 2 + 10 / AT_REST
+    file.tell(replace(LIVE, written_at=LIVE.written_at + 10, requests_last_minute=4))
+    found = read_live(path, LIVE.written_at + 10)
+    assert found is not None
+    assert found.requests_last_minute == 4
+
+
 @pytest.mark.parametrize("now", [190.0, 300.0])
 def test_figures_that_nobody_renews_are_none(tmp_path: Path, now: float) -> None:
     path = tmp_path / "live.json"
-    write_live(path, LIVE)
+    LiveFile(path).tell(LIVE)
     assert read_live(path, now) is None
 
 

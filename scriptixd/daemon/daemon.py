@@ -24,7 +24,7 @@ from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.verbs import AT_ONCE, apply_some_requests
-from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveRestless, live_path, write_live
+from scriptixd.observe.live import Live, LiveFile, LiveFolder, LivePause, LiveRestless, live_path
 from scriptixd.observe.systemd import Systemd
 from scriptixd.roots.mounts import MOUNTS
 from scriptixd.roots.paths import shown
@@ -59,6 +59,7 @@ class Daemon:
         self._asked_to_stop = self._asked_to_reload = False
         self._failed = 0
         self._ready = False
+        self._live_file = LiveFile(live_path(settings.state))
         self._figures_written = True
         self._told_at = self._alive_at = 0.0
         self._started = read_clock()
@@ -177,7 +178,7 @@ class Daemon:
             requests_per_minute=self._settings.api.requests_per_minute,
         )
         try:
-            write_live(live_path(self._settings.state), live)
+            self._live_file.tell(live)
         except OSError as error:
             if self._figures_written:
                 LOG.error("the figures for `scriptixd status` cannot be written: %s", error)

@@ -9,11 +9,12 @@ import json
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-STALE = 5.0  # s after which the writer must be gone: it writes every second
+STALE = 5.0  # s after which the writer must be gone
+AT_REST = 3.0  # s between two writings of the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,37 @@ def live_path(state: Path) -> Path:
     return state.with_name(state.name + ".live.json")
 
 
-def write_live(path: Path, live: Live) -> None:
-    """Replace the file; needs no fsync, for a lost one is made anew a second later. Raises OSError."""
-    descriptor, name = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o640)
-            json.dump(asdict(live), file)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+class LiveFile:
+    """The small file that is replaced whole, by the daemon alone. Needs no fsync: a lost one is soon made anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last: Live | None = None
+
+    def tell(self, live: Live) -> None:
+        """Write it, if it is new, or if the last word is so old that the daemon might seem gone. Raises OSError."""
+        last, self._last = self._last, None
+        if last is None or not _says_the_same(live, last):
+            self._write(live)
+            last = live
+        self._last = last
+
+    def _write(self, live: Live) -> None:
+        descriptor, name = tempfile.mkstemp(prefix=self._path.name, suffix=".tmp", dir=self._path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o640)
+                json.dump(asdict(live), file)
+            os.replace(name, self._path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+
+
+def _says_the_same(live: Live, last: Live) -> bool:
+    same = replace(live, written_at=last.written_at) == last
+    return same and abs(live.written_at - last.written_at) < AT_REST
 
 
 def read_live(path: Path, now: float) -> Live | None:

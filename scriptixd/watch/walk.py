@@ -148,8 +148,7 @@ class Walk:
         elif loses:
             self.missing.add(directory)
         calm = Calm(signature, findings.files, findings.directories)
-        restless = findings.restless or bool(findings.sightings) or loses
-        self.tree.calmed(directory, None if restless else calm)
+        self.tree.calmed(directory, None if findings.restless or loses else calm)
         return calm
 
     def _note_new(self, findings: Findings, known: Mapping[str, object]) -> None:
