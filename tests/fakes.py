@@ -231,6 +231,7 @@ class Folders:
         self.rules: dict[tuple[str, str], Request] = {}  # by folder and path
         self.max_size = 10**9
         self.changed_holds = False
+        self.excluded: set[str] = set()
         self.hours_unasked: float | None = None
         self.closed: set[str] = set()  # whose disk may not be read now
         self.roots: dict[str, Root] = {name: LocalRoot(base / name) for name in requests}
@@ -243,6 +244,9 @@ class Folders:
 
     def request(self, folder: str, path: str) -> Request:
         return self.rules.get((folder, path), self.requests[folder])
+
+    def picks_up(self, source: Source) -> bool:
+        return source.path not in self.excluded and self.root(source.folder) is not None
 
     def terms(self, folder: str, path: str) -> Terms:
         labels = Labels(filename=path.rpartition("/")[2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ class MemoryBook:
         self._seen: dict[int, float] = {}  # source id → when it was first seen
         self._unsettled: dict[int, float] = {}  # source id → since when without a break
         self._contacts: dict[tuple[str, str], bool] = {}
+        self._unread: Collection[str] = frozenset()
         self._passes: dict[str, tuple[Disk, str]] = {}
 
     def in_directory(self, folder: str, directory: str) -> Mapping[str, Source]:
@@ -60,7 +61,11 @@ class MemoryBook:
     def begin_contact(self, folder: str, identity: str, at: float) -> bool:
         return not self._contacts.setdefault((folder, identity), False)
 
-    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float) -> None:
+    def unread(self, folder: str) -> Collection[str]:
+        return self._unread
+
+    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float, unread: Collection[str] = ()) -> None:
+        self._unread = frozenset(unread)
         for identity in (disk.identity, *(nested.identity for nested in disk.nested)):
             if (folder, identity.key) in self._contacts:
                 self._contacts[folder, identity.key] = True
@@ -88,7 +93,11 @@ class MemoryBook:
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
         self.writes += 1
-        for sighting in sightings:
+        before = {_file(one) for one in self._of(folder) if one.existing}
+        for told in sightings:
+            stat = told.stat
+            past = stat is not None and told.admission is None and (stat.inode, stat.size, stat.mtime_ns) in before
+            sighting = replace(told, existing=True) if past else told
             path = joined(directory, sighting.name)
             if sighting.stat is None:
                 self._miss(self.sources[folder, path])
@@ -197,9 +206,14 @@ class StoredBook(MemoryBook):
         assert stored == super().begin_contact(folder, identity, at)
         return stored
 
-    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float) -> None:
-        self._store.sources.complete_pass(folder, disk, scope, at)
-        super().complete_pass(folder, disk, scope, at)
+    def unread(self, folder: str) -> Collection[str]:
+        stored = self._store.sources.unread(folder)
+        assert stored == super().unread(folder)
+        return stored
+
+    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float, unread: Collection[str] = ()) -> None:
+        self._store.sources.complete_pass(folder, disk, scope, at, unread)
+        super().complete_pass(folder, disk, scope, at, unread)
 
     def last_disk(self, folder: str) -> Disk | None:
         stored = self._store.sources.last_disk(folder)

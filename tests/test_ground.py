@@ -11,10 +11,9 @@ import pytest
 from bench import BOOKS, DUTCH, WATCHED, WINDOW, Bench, policy
 from memory_book import MemoryBook
 
-from scriptixd.jobs.source import FLOOD_WITHIN, Admission, Existing, QuestionKind
+from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_EXISTING, HELD_FOR_FLOOD, Admission, Existing, QuestionKind
 from scriptixd.roots.root import Identity, Nested
 from scriptixd.watch.claim import DEAD_AFTER, NAME
-from scriptixd.watch.comparison import HELD_FOR_EXISTING, HELD_FOR_FLOOD
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.scanner import CONFIRM
 

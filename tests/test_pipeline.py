@@ -44,11 +44,12 @@ from scriptixd.jobs.events import (
     UploadLost,
     UploadOpened,
 )
-from scriptixd.jobs.examination import FLOODED, RETAGGED
+from scriptixd.jobs.examination import RETAGGED
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pacing import BACKOFF_CAP, LOOK_CAP, SESSION_PATIENCE
 from scriptixd.jobs.pipeline import UNDECIDABLE, Step
 from scriptixd.jobs.ports import Doubt, Running, Unclear, Wait
+from scriptixd.jobs.source import HELD_FOR_HOURS
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
 
@@ -216,7 +217,7 @@ def test_a_folder_that_is_not_configured_any_more_is_left_alone(world: World) ->
     del world.folders.roots["council"]
     step = world.step(job)
     assert isinstance(step.event, Postponed)
-    assert "not configured" in step.job.reason
+    assert "does not pick it up" in step.job.reason
 
 
 def test_a_share_that_is_gone_is_not_a_file_that_is_gone(world: World) -> None:
@@ -345,7 +346,7 @@ def test_more_hours_within_an_hour_than_go_unasked_wait_for_a_yes(world: World) 
     jobs = [world.drop(f"{seconds}.wav", wav(seconds)) for seconds in (100, 90, 20)]
     assert world.step(jobs[0]).job.state is State.UPLOADING
     flood = world.step(jobs[1])
-    assert (flood.job.state, flood.job.reason) == (State.HELD, FLOODED)
+    assert (flood.job.state, flood.job.reason) == (State.HELD, HELD_FOR_HOURS)
     assert world.step(jobs[2]).job.state is State.UPLOADING, "with this one it is not yet too much"
     world.store.jobs.apply(flood.job, Approved(), world.now.wall)
     assert world.step(jobs[1]).job.state is State.UPLOADING

@@ -15,11 +15,10 @@ from memory_book import MemoryBook
 
 from scriptixd.errors import AdministratorHeals, FileTrouble, StateTrouble
 from scriptixd.jobs.clock import Now, read_clock
-from scriptixd.jobs.source import Admission, Existing
+from scriptixd.jobs.source import HELD_FOR_EXISTING, Admission, Existing
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.root import Disk, Entry, Identity, Kind, Listing, Nested
 from scriptixd.watch.claim import Claim
-from scriptixd.watch.comparison import HELD_FOR_EXISTING
 from scriptixd.watch.doorbell import Bell, Doorbell
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.ground import Ground

@@ -10,9 +10,9 @@ import pytest
 from fakes import BOOT, DUTCH, ENGLISH, Call, World, sha256
 
 from scriptixd.jobs.delivering import Delivered
-from scriptixd.jobs.events import Approved, Dismissed, Rejected
+from scriptixd.jobs.events import Approved, Dismissed, Rejected, RetryRequested
 from scriptixd.jobs.job import Job, State
-from scriptixd.jobs.source import Admission, Look, Sighting, Source
+from scriptixd.jobs.source import CIRCUMSTANCES, Admission, Look, Sighting, Source
 from scriptixd.jobs.store.sources import Sources
 
 LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks of 20
@@ -378,3 +378,72 @@ def test_the_scanner_may_use_the_sources_as_its_book() -> None:
 
     wanted = {name for name in vars(Book) if not name.startswith("_")}
     assert wanted <= set(dir(Sources))
+
+
+# What a name says nothing about
+
+
+def test_an_edited_file_that_is_renamed_is_not_what_it_was(world: World) -> None:
+    world.step_until(world.drop("a.wav", b"old" * 9), State.READY)
+    world.put("a.wav", b"new content" * 9)
+    world.scan(complete=False)
+    world.rename("a.wav", "b.wav")
+    world.scan()
+    world.scan()
+    world.drive()
+    assert world.job_of("b.wav").sha256 == sha256(b"new content" * 9)
+    assert len(world.service.paid) == 2
+
+
+def test_a_growing_file_that_is_moved_over_a_known_one_is_what_it_is(world: World) -> None:
+    world.put("live.wav", b"grows" * 20)
+    world.scan(complete=False)
+    world.step_until(world.drop("meeting.wav", b"draft" * 9), State.READY)
+    world.path("live.wav").replace(world.path("meeting.wav"))
+    world.scan()
+    world.scan()
+    world.drive()
+    assert world.job_of("meeting.wav").sha256 == sha256(b"grows" * 20)
+
+
+@pytest.mark.parametrize("reason", sorted(CIRCUMSTANCES))
+def test_a_touch_is_no_yes(world: World, reason: str) -> None:
+    world.held_for = reason
+    held, dismissed = world.drop("held.wav", b"1" * 50), world.drop("dismissed.wav", b"2" * 51)
+    world.store.jobs.apply(dismissed, Dismissed(), world.now.wall)
+    world.held_for = ""
+    for name in ("held.wav", "dismissed.wav"):
+        world.touch(name)
+    world.scan()
+    world.drive()
+    assert world.state_of("held.wav") is State.HELD
+    assert world.job_of("held.wav").held_for == reason
+    assert world.state_of("dismissed.wav") is State.HELD
+    assert world.service.paid == {}
+    world.put("held.wav", b"another recording")
+    world.scan()
+    world.drive()
+    assert list(world.service.paid) == [(sha256(b"another recording"), DUTCH.key)], held
+
+
+def test_a_held_file_waits_under_another_name_that_is_seen_before_the_old_one_is_missed(world: World) -> None:
+    world.held_for = "it was there before"
+    world.drop("a.wav", b"1" * 50)
+    world.held_for = ""
+    world.rename("a.wav", "b.wav")
+    settled_first(world)
+    assert world.state_of("b.wav") is State.HELD
+    world.drive()
+    assert world.service.paid == {}
+
+
+def test_a_file_that_was_refused_and_moved_away_goes_on_where_it_is_now(world: World) -> None:
+    job = world.step_until(world.drop("x.wav", b"x" * 50), State.TRANSCRIBING)
+    world.store.jobs.apply(job, Rejected("overloaded", "again", voids=True), world.now.wall)
+    world.store.jobs.apply(world.job_of("x.wav"), RetryRequested(), world.now.wall)
+    world.rename("x.wav", "away.tmp")
+    world.scan()
+    assert world.store.jobs.get(job.id) is not None
+    copy = world.drop("y.wav", b"x" * 50)
+    world.drive()
+    assert world.state_of("y.wav") is State.READY, copy

@@ -65,6 +65,10 @@ class ConfiguredFolders:
         """The settings that hold for a path; FileTrouble where they do not say what is asked for it."""
         return self._folders[folder].terms(path)
 
+    def picks_up(self, source: Source) -> bool:
+        """Whether a source would be picked up today, by its folder's settings."""
+        return self.request_of(source) is not None
+
     def request_of(self, source: Source) -> Request | None:
         """What would be asked for a source today; None if it would not be picked up."""
         folder = self._folders.get(source.folder)

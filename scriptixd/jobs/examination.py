@@ -13,13 +13,12 @@ from scriptixd.jobs.job import Job, Terms
 from scriptixd.jobs.media import media_seconds
 from scriptixd.jobs.ports import Doubt, Examiner, Opinion, Wait
 from scriptixd.jobs.reading import NOTHING, Content
-from scriptixd.jobs.source import FLOOD_WITHIN, Source
+from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_HOURS, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.jobs import TWIN_FAILURES
 
 RETAGGED: Final = "its bytes have changed, but it plays exactly as long as before, as when a tag editor has touched it"
 SAME_LENGTH: Final = 0.5  # s: lengths that differ by no more, read by different programs, are the same
-FLOODED: Final = "came with more hours of media within an hour than ask_above allows"
 
 
 class Examination:
@@ -50,8 +49,8 @@ class Examination:
         seconds = media_seconds(content.reader, source.name, job.stat.size)
         if seconds is not None and self._is_retagged(job, source, terms, seconds):
             return Held(RETAGGED)
-        if seconds is not None and self._is_flood(job, source, terms, seconds, now):
-            return Held(FLOODED)
+        if seconds is not None and self._is_flood(job, source, terms, seconds):
+            return Held(HELD_FOR_HOURS)
         return seconds
 
     def _is_retagged(self, job: Job, source: Source, terms: Terms, seconds: float) -> bool:
@@ -60,9 +59,9 @@ class Examination:
         before = self._store.jobs.length_before(job, source)
         return before is not None and abs(seconds - before) <= SAME_LENGTH
 
-    def _is_flood(self, job: Job, source: Source, terms: Terms, seconds: float, now: Now) -> bool:
+    def _is_flood(self, job: Job, source: Source, terms: Terms, seconds: float) -> bool:
         """Whether it is more than goes without a yes; any yes to the file is one to that, too."""
         if terms.hours_unasked is None or source.existing or job.redo or job.cleared:
             return False
-        come = self._store.jobs.seconds_come(job, now.wall - FLOOD_WITHIN)
+        come = self._store.jobs.seconds_come(job, job.created_at - FLOOD_WITHIN)
         return come + seconds > terms.hours_unasked * 3600

@@ -55,6 +55,7 @@ UNDECIDABLE = (
     "the last part was sent, and Scriptix neither knows the upload any more nor names a transcription for it: "
     "it may have been paid for"
 )
+NOT_PICKED_UP = "today's configuration does not pick it up"
 LOOK = "look in Scriptix's dashboard what became of it: "
 
 
@@ -145,7 +146,7 @@ class Pipeline:
         source = self._source(job)
         if source is None:
             heir = self._heir(job)
-            return Resettled(heir.stat) if heir else _looked_at_again(job, "its folder is not configured", now)
+            return Resettled(heir.stat) if heir else _looked_at_again(job, NOT_PICKED_UP, now)
         terms = self._folders.terms(source.folder, source.path)
         if terms.request != job.request:
             return self._store.jobs.follow(job, terms.request, now.wall)
@@ -307,9 +308,9 @@ class Pipeline:
         return next((source for source in self._there(job) if self._is_its_own(job, source)), None)
 
     def _there(self, job: Job) -> Iterator[Source]:
-        """The sources of a job that are there and settled, in folders that are configured."""
+        """The sources of a job that are there and settled, and that today's configuration would pick up."""
         there = (source for source in self._store.jobs.sources(job.id) if source.present and source.settled)
-        return (source for source in there if self._folders.root(source.folder) is not None)
+        return (source for source in there if self._folders.picks_up(source))
 
     def _given_up(self, job: Job, reason: str) -> Event:
         """What becomes of a job whose upload is of no use: a source that is there and still its own settles anew."""

@@ -133,6 +133,9 @@ class Folders(Protocol):
     def root(self, folder: str) -> Root | None:
         """The folder's disk, which may refuse to be read now, or None for a folder that is not configured."""
 
+    def picks_up(self, source: Source) -> bool:
+        """Whether today's configuration would pick it up; never one in a folder that is not configured."""
+
     def terms(self, folder: str, path: str) -> Terms:
         """The settings that hold for a path of a configured folder."""
 

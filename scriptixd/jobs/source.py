@@ -76,6 +76,11 @@ class Sighting:
     admission: Admission | None = None
 
 
+# Why a file waits for a yes whatever is in it; a touch makes it no other file.
+HELD_FOR_EXISTING: Final = "was there before this folder was first watched, or before the settings that let it in"
+HELD_FOR_FLOOD: Final = "came with more files within an hour than ask_above allows"
+HELD_FOR_HOURS: Final = "came with more hours of media within an hour than ask_above allows"
+CIRCUMSTANCES: Final = frozenset({HELD_FOR_EXISTING, HELD_FOR_FLOOD, HELD_FOR_HOURS})
 FLOOD_WITHIN: Final = 3600.0  # s, in which more than ask_above arrives
 
 

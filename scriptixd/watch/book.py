@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from scriptixd.jobs.source import Question, Restless, Settling, Sighting, Source
@@ -39,8 +39,14 @@ class Book(Protocol):
     def begin_contact(self, folder: str, identity: str, at: float) -> bool:
         """Whether the first contact with this disk is still going on; begins it if it never did."""
 
-    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float) -> None:
-        """One complete pass was made over this disk, which is the folder's from now on, within this scope."""
+    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float, unread: Collection[str] = ()) -> None:
+        """One complete pass was made over this disk, which is the folder's from now on, within this scope.
+
+        But for the directories in `unread`, of which not everything could be seen.
+        """
+
+    def unread(self, folder: str) -> Collection[str]:
+        """The directories of which the last complete pass could not see everything: it was all there before."""
 
     def last_disk(self, folder: str) -> Disk | None:
         """The disk of which `complete_pass` was told last."""

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
-from scriptixd.jobs.source import Admission, Existing, Sighting, Source
+from scriptixd.jobs.source import HELD_FOR_EXISTING, HELD_FOR_FLOOD, Admission, Existing, Sighting, Source
 from scriptixd.roots.paths import joined
 from scriptixd.roots.root import Kind, Listing, Stat
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.policy import Policy
 from scriptixd.watch.settle import Span, look
-
-HELD_FOR_EXISTING: Final = "was there before this folder was first watched, or before the settings that let it in"
-HELD_FOR_FLOOD: Final = "came with more files within an hour than ask_above allows"
 
 
 @dataclass(frozen=True, slots=True)

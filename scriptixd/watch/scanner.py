@@ -93,6 +93,7 @@ class Scanner:
         self._disk: Disk | None = None
         self._tree = Tree()
         self._problems: dict[str, str] = {}  # directories that could not be read
+        self._unread: set[str] = set()  # directories of which not everything was seen: it was all there before
         self._away: dict[str, str] = {}  # directories whose own disk is not mounted
         self._doubtful: set[str] = set()  # directories in which something was missing at the last look
         self._due: dict[str, float] = {}  # directory → boot time at which something in it may settle, or be gone
@@ -164,6 +165,7 @@ class Scanner:
         self._hearing.close()
         self._disk = disk
         self._tree = Tree(self._book.directories(self._watched.name))
+        self._unread = set(self._book.unread(self._watched.name))
         self._doubtful = set()
         self._next_full = 0.0
 
@@ -176,7 +178,7 @@ class Scanner:
         walk = self._walk(footing, began, before)
         walk.everything(footing.first_contact)
         disk = footing.after(walk.unreached, last)
-        self._book.complete_pass(folder, disk, scope, self._clock().wall)
+        self._book.complete_pass(folder, disk, scope, self._clock().wall, walk.unread)
         self._ground.stood()
         self._problems = {}
         self._away = {directory: footing.unmounted[directory] for directory in sorted(walk.unreached)}
@@ -203,8 +205,7 @@ class Scanner:
         allowance = math.inf
         if watched.ask_above is not None:
             allowance = watched.ask_above - self._book.arrived(watched.name, now.wall - FLOOD_WITHIN)
-        unread = self._problems.keys()
-        return Walk(means, self._tree, unread, self._doubtful, footing.unmounted, footing.fresh, allowance)
+        return Walk(means, self._tree, self._unread, self._doubtful, footing.unmounted, footing.fresh, allowance)
 
     def _move(self) -> None:
         """A long look moves, and must not look to other daemons as if we had died."""
@@ -218,6 +219,7 @@ class Scanner:
         self._problems |= walk.problems
         problems = (*self._problems.values(), *self._away.values())
         self._tell(walk, problems)
+        self._unread = walk.unread | (set() if full else self._unread - walk.seen)
         self._doubtful = walk.missing | (set() if full else self._doubtful - walk.seen)
         self._ground.over(accounted=not self._doubtful)
         unsettled = self._plan_looks(disk, began, now)

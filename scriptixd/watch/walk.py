@@ -12,12 +12,12 @@ from typing import Final
 
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing, Stopped
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.source import Sighting
+from scriptixd.jobs.source import HELD_FOR_FLOOD, Sighting
 from scriptixd.roots.paths import is_within, parent, shown
 from scriptixd.roots.root import Disk, Listing, Root
 from scriptixd.watch.book import Book
 from scriptixd.watch.claim import NAME as CLAIM
-from scriptixd.watch.comparison import HELD_FOR_FLOOD, Findings, Judge, Moment
+from scriptixd.watch.comparison import Findings, Judge, Moment
 from scriptixd.watch.listings import Listings, Seen
 from scriptixd.watch.tree import Calm, Tree
 
@@ -54,6 +54,7 @@ class Walk:
     allowance: float  # files that may still come within the hour without a yes
     seen: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)  # directories of which not everything could be seen
     unreached: set[str] = field(default_factory=set)  # of the unmounted ones, those whose directory is there
     missing: set[str] = field(default_factory=set)  # directories in which something is missing for the first time
     files: int = 0
@@ -119,6 +120,7 @@ class Walk:
             return None
         except FileTrouble as trouble:
             self.problems[directory] = str(trouble)
+            self.unread.add(directory)
             self.tree.calmed(directory, None)
             return ()
         signature = _without_claim(seen.listing).signature if not directory else seen.listing.signature
@@ -141,6 +143,8 @@ class Walk:
             means.refuse_empty()
         self._record(directory, findings.sightings, seen.span.ended)
         self._note_new(findings, known)
+        if findings.unknown:
+            self.unread.add(directory)
         loses = bool(findings.missing or vanished)
         if loses and directory in self.doubtful:
             self._lost.append((directory, findings.missing))

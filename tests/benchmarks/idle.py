@@ -1,6 +1,6 @@
 """What the running daemon costs while nothing happens: with the kernel's events, and polling each 30 s.
 
-`python tests/benchmarks/idle.py [--files 100000] [--directories 1000] [--seconds 60]`
+`python tests/benchmarks/idle.py [--files 100000] [--directories 1000] [--seconds 120]`
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--files", type=int, default=100_000)
     options.add_argument("--directories", type=int, default=1_000)
-    options.add_argument("--seconds", type=float, default=60.0)
+    options.add_argument("--seconds", type=float, default=120.0)
     given = options.parse_args()
     rows = []
     with a_place() as place:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from scriptixd.jobs.source import Question, QuestionKind
 from scriptixd.jobs.store.database import Database
@@ -33,16 +33,17 @@ class Disks:
                 )
         return known is None or known[0] is None
 
-    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float) -> None:
+    def complete_pass(self, folder: str, disk: Disk, scope: str, at: float, unread: Collection[str] = ()) -> None:
         """One complete pass was made over this disk, which is the folder's from now on, within this scope.
 
         First contact with it, and with what is mounted below it, is over: what appears from now on is new.
         """
         nested = json.dumps([[one.directory, one.identity.key] for one in disk.nested])
-        place = (os.fsencode(disk.identity.key), os.fsencode(disk.mountpoint), nested, told(scope))
+        unseen = json.dumps(sorted(unread))
+        place = (os.fsencode(disk.identity.key), os.fsencode(disk.mountpoint), nested, told(scope), unseen)
         met = [told(identity.key) for identity in (disk.identity, *(one.identity for one in disk.nested))]
         under_way = f"""folder = ? AND completed_at IS NULL AND identity IN ({", ".join("?" for _ in met)})"""
-        query = "SELECT identity, mountpoint, nested, scope FROM passes WHERE folder = ?"
+        query = "SELECT identity, mountpoint, nested, scope, unread FROM passes WHERE folder = ?"
         with self._database.reading() as connection:
             last = connection.execute(query, (folder,)).fetchone()
             first = connection.execute(f"SELECT 1 FROM contacts WHERE {under_way}", (folder, *met)).fetchone()
@@ -50,7 +51,7 @@ class Disks:
             return
         with self._database.transaction() as connection:
             connection.execute(f"UPDATE contacts SET completed_at = ? WHERE {under_way}", (at, folder, *met))
-            connection.execute("INSERT OR REPLACE INTO passes VALUES (?, ?, ?, ?, ?)", (folder, *place))
+            connection.execute("INSERT OR REPLACE INTO passes VALUES (?, ?, ?, ?, ?, ?)", (folder, *place))
 
     def last_disk(self, folder: str) -> Disk | None:
         """The disk of which `complete_pass` was told last; its mountpoint is "" if that was an earlier version."""
@@ -68,6 +69,12 @@ class Disks:
         with self._database.reading() as connection:
             row = connection.execute("SELECT scope FROM passes WHERE folder = ?", (folder,)).fetchone()
         return row[0] if row else None
+
+    def unread(self, folder: str) -> Collection[str]:
+        """The directories of which the last complete pass could not see everything."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT unread FROM passes WHERE folder = ?", (folder,)).fetchone()
+        return frozenset(json.loads(row[0])) if row else frozenset()
 
     def ask(self, folder: str, question: Question, at: float) -> bool:
         """Whether a person has said yes to this question; the folder asks it from now on, and no other."""

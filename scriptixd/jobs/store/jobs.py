@@ -19,6 +19,7 @@ from scriptixd.jobs.events import (
     Postponed,
     Rejected,
     ResultReady,
+    SourceBack,
     StillRunning,
     UploadFinished,
     advance,
@@ -38,6 +39,7 @@ from scriptixd.jobs.store.rows import (
     told,
 )
 
+TWIN_PATIENCE = 86400.0  # s: nor for one of which nothing was heard for so long, as in a folder that is away
 TWIN_FAILURES = 5  # in a row, after which nobody waits for a job any more: it may be stuck for as long as its disk is
 
 
@@ -55,7 +57,7 @@ def _readable(job: str) -> str:
 _STARTABLE = f"""AND {_readable("jobs")} AND NOT EXISTS (SELECT 1 FROM jobs AS twin
     WHERE twin.size = jobs.size AND (twin.sha256 IS NULL OR twin.sha256 = jobs.sha256)
     AND twin.request = jobs.request AND twin.redo = jobs.redo AND twin.id < jobs.id AND twin.failures < {TWIN_FAILURES}
-    AND (twin.state = 'uploading' OR twin.state = 'found' AND {_readable("twin")}))"""
+    AND twin.updated_at > ? AND (twin.state = 'uploading' OR twin.state = 'found' AND {_readable("twin")}))"""
 
 _LAST_PAID = "id = (SELECT max(id) FROM ledger WHERE job_id = ?)"
 
@@ -136,6 +138,8 @@ class Jobs:
             if into is None or current is None or current.version != job.version:
                 return None
             self.merge(job, into, at)
+            if into.state is State.GONE:  # its file is there after all, under another path
+                return self.apply(into, SourceBack(current.stat), at) or into
         return into
 
     def merge(self, job: Job, into: Job, at: float) -> None:
@@ -180,9 +184,15 @@ class Jobs:
 
     def content_of_size_known(self, job: Job) -> bool:
         """Whether another job's content has this size and was read: then this one must be read before it is sent."""
-        query = "SELECT 1 FROM jobs WHERE size = ? AND id != ? AND redo = ? AND sha256 IS NOT NULL LIMIT 1"
+        query = "SELECT 1 FROM jobs WHERE size = ? AND id != ? AND redo >= ? AND sha256 IS NOT NULL LIMIT 1"
         with self._database.reading() as connection:
             return connection.execute(query, (job.stat.size, job.id, job.redo)).fetchone() is not None
+
+    def has_shares(self, source_id: int) -> bool:
+        """Whether a source has, or ever had, a share of any job."""
+        query = "SELECT 1 FROM deliveries WHERE source_id = ? LIMIT 1"
+        with self._database.reading() as connection:
+            return connection.execute(query, (source_id,)).fetchone() is not None
 
     def was_paid(self, job_id: int) -> bool:
         """Whether the ledger has a payment for the job."""
@@ -211,9 +221,9 @@ class Jobs:
     def _same_content(self, job: Job) -> Job | None:
         """Another job of this content and request that was paid, or may have been."""
         query = f"""SELECT {JOB_COLUMNS} FROM jobs
-            WHERE sha256 = ? AND size = ? AND request = ? AND redo = ? AND id != ?
+            WHERE sha256 = ? AND size = ? AND request = ? AND redo >= ? AND id != ?
             AND (closing_at IS NOT NULL OR EXISTS (SELECT 1 FROM ledger WHERE ledger.job_id = jobs.id))
-            ORDER BY closing_at IS NULL, id LIMIT 1"""
+            ORDER BY closing_at IS NULL, redo DESC, id LIMIT 1"""
         values = (job.sha256, job.stat.size, job.request.key, job.redo, job.id)
         with self._database.reading() as connection:
             row = connection.execute(query, values).fetchone()
@@ -223,10 +233,10 @@ class Jobs:
         """A job of a state that is due and not in `excluded`: the oldest of a folder, or of all the longest due."""
         # Each way has its index; the plus keeps SQLite from reading and sorting a whole backlog by due_at.
         where, order = ("due_at <= ?", "due_at, id") if folder is None else ("folder = ? AND +due_at <= ?", "id")
-        startable = _STARTABLE if state is State.FOUND else ""
+        startable, patience = (_STARTABLE, (at - TWIN_PATIENCE,)) if state is State.FOUND else ("", ())
         query = f"""SELECT {JOB_COLUMNS} FROM jobs WHERE state = '{state}' AND {where}
             AND id NOT IN ({", ".join("?" for _ in excluded)}) {startable} ORDER BY {order} LIMIT 1"""
-        values = (at, *excluded) if folder is None else (folder, at, *excluded)
+        values = (*((at,) if folder is None else (folder, at)), *excluded, *patience)
         with self._database.reading() as connection:
             row = connection.execute(query, values).fetchone()
         return job_from(row) if row else None

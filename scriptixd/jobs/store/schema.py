@@ -165,7 +165,8 @@ CREATE TABLE passes (                -- what was true at the end of a folder's l
     identity BLOB NOT NULL,          -- of its disk: type, source and sub-path, with a NUL between
     mountpoint BLOB NOT NULL,        -- absolute; empty where only an earlier version met the disk
     nested TEXT NOT NULL CHECK (json_valid(nested)),  -- mounts below the root: [[directory, identity], …]
-    scope TEXT                       -- what was picked up then
+    scope TEXT,                      -- what was picked up then
+    unread TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(unread))  -- directories of which not everything was seen
 ) STRICT;
 INSERT INTO passes (folder, identity, mountpoint, nested)
     SELECT folder, CAST(identity AS BLOB), x'', '[]' FROM (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from scriptixd.jobs.source import Restless, Settling, Sighting, Source
@@ -32,6 +33,8 @@ _SETTLING: Final = """SELECT directory, count(*), min(iif(boot_id = ?, look_sinc
     WHERE folder = ? AND present = 1 AND settled = 0 GROUP BY directory"""
 _RESTLESS: Final = """SELECT directory, name, unsettled_since FROM sources
     WHERE folder = ? AND present = 1 AND settled = 0 AND unsettled_since < ? ORDER BY unsettled_since LIMIT ?"""
+_EXISTED: Final = """SELECT 1 FROM sources WHERE folder = ? AND inode = ? AND inode != 0 AND size = ? AND mtime_ns = ?
+    AND existing = 1 LIMIT 1"""
 _ARRIVED: Final = """SELECT count(*) FROM sources WHERE folder = ? AND created_at >= ? AND present = 1 AND existing = 0
     AND NOT EXISTS (SELECT 1 FROM sources AS old WHERE old.folder = sources.folder AND old.inode = sources.inode
         AND old.inode != 0 AND old.size = sources.size AND old.mtime_ns = sources.mtime_ns AND old.present = 0)"""
@@ -95,7 +98,7 @@ class Sources(Disks):
         What is gone from one path and there under another, by its inode, size and mtime, was renamed.
         """
         with self._database.transaction() as connection:
-            for sighting in sightings:
+            for sighting in self._with_past(connection, folder, sightings):
                 if sighting.stat is None:
                     self._miss(connection, folder, directory, sighting.name, at)
                 else:
@@ -132,6 +135,19 @@ class Sources(Disks):
         source = self._succession.taken_over(source, at) or source
         if admission is not None:
             self._succession.settled(source, admission, at)
+
+    def _with_past(
+        self, connection: sqlite3.Connection, folder: str, sightings: Sequence[Sighting]
+    ) -> Sequence[Sighting]:
+        """What was there before was there before under another name, too: as the book knew it until now."""
+        known = []
+        for one in sightings:
+            stat, past = one.stat, None
+            if stat is not None and one.admission is None and not one.existing:
+                values = (folder, stat.inode, stat.size, stat.mtime_ns)
+                past = connection.execute(_EXISTED, values).fetchone()
+            known.append(replace(one, existing=True) if past else one)
+        return known
 
     def _miss(self, connection: sqlite3.Connection, folder: str, directory: str, name: str, at: float) -> None:
         place = (folder, os.fsencode(directory), os.fsencode(name))

@@ -12,7 +12,7 @@ from typing import Final
 
 from scriptixd.jobs.events import Resettled, SourceBack, SourceChanged, SourceGone
 from scriptixd.jobs.job import Job, State
-from scriptixd.jobs.source import Admission, Source
+from scriptixd.jobs.source import CIRCUMSTANCES, Admission, Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import SOURCE_COLUMNS, source_from, split
@@ -24,8 +24,12 @@ _SAME_FILE: Final = "folder = ? AND inode = ? AND inode != 0 AND size = ? AND mt
 # One that was there before the other was seen, and has stayed as it was, is a hard link and no new name.
 _NEW_NAMES: Final = f"""SELECT {SOURCE_COLUMNS} FROM sources WHERE {_SAME_FILE} AND present = 1
     AND (settled = 0 OR created_at >= (SELECT created_at FROM sources AS old WHERE old.id = ?)) ORDER BY id"""
+_ANY_NAME: Final = f"SELECT {SOURCE_COLUMNS} FROM sources WHERE {_SAME_FILE} ORDER BY present DESC, id"
 _OLD_NAME: Final = f"""SELECT {SOURCE_COLUMNS} FROM sources WHERE {_SAME_FILE} AND present = 0
     ORDER BY updated_at DESC, id DESC LIMIT 1"""
+
+
+DISMISSED_BEFORE: Final = "was dismissed before, and nobody has said yes since"
 
 
 class Succession:
@@ -47,7 +51,7 @@ class Succession:
             self._jobs.share(known, [source], at)
             self._leave(job, source, at)
         elif job is None:
-            self._jobs.create(source, admission.request, admission.held_for, 0, at)
+            self._jobs.create(source, admission.request, self._held_for(source, admission), 0, at)
         elif job.state is State.GONE:
             back = self._jobs.apply(job, SourceBack(source.stat), at)
             if back is not None and back.state is State.HELD:  # for what it was held, is not there any more
@@ -56,7 +60,8 @@ class Succession:
             self._resettle(job, source, admission.held_for, at)
         else:
             # A person's no holds for the same recording with a new tag; a yes was given, or none is needed.
-            held_for = admission.held_for if job.state is State.DISMISSED else ""
+            again = DISMISSED_BEFORE if source.stat.size == job.stat.size else ""
+            held_for = (admission.held_for or again) if job.state is State.DISMISSED else ""
             self._jobs.create(source, admission.request, held_for, 0, at)
             self._leave(job, source, at)
 
@@ -74,25 +79,34 @@ class Succession:
         What was paid and is here stays what it is: the new name shares it once it has settled.
         """
         job = self._jobs.newest_of(source.id)
+        if job is not None and not job.stat.same_content(source.stat):
+            return False  # it has other content than the job is about, which settles under the new name
         for new in self._same_file(_NEW_NAMES, source, source.id):
             theirs = self._jobs.newest_of(new.id)
             if theirs is not None and job is not None and theirs.id == job.id:  # a copy that is known as one
                 continue
-            if theirs is not None and self._is_untouched(theirs, new):  # it settled before this was noticed
-                if job is not None and job.state is State.READY:
-                    if job.request == theirs.request:
-                        self._jobs.merge(theirs, job, at)
-                    return False
-                self._jobs.withdraw(theirs)
-                theirs = self._jobs.newest_of(new.id)
+            untouched = theirs is not None and self._is_untouched(theirs, new)  # settled before this was noticed
             if job is not None and job.state is State.READY:
+                if theirs is not None and untouched and job.request == theirs.request:
+                    self._jobs.merge(theirs, job, at)
                 return False
-            if theirs is None:
+            if theirs is None and not self._jobs.has_shares(new.id):
                 self._move(source, new, job, at)
                 return True
-            if job is not None and not theirs.stat.same_content(new.stat):  # it has replaced what was there
+            if job is None and not source.ignored:
+                return False  # nothing was decided about it under its old name
+            if theirs is not None and untouched:
+                self._jobs.withdraw(theirs)
+                theirs = self._jobs.newest_of(new.id)
+                if theirs is None and not self._jobs.has_shares(new.id):
+                    self._move(source, new, job, at)
+                    return True
+            if job is not None and (
+                theirs is None or not theirs.stat.same_content(new.stat)
+            ):  # it has replaced what was there
                 self._jobs.share(job, [new], at)
-                self._leave(theirs, new, at)
+                if theirs is not None:
+                    self._leave(theirs, new, at)
             return False
         return False
 
@@ -104,13 +118,24 @@ class Succession:
                 return self._move(old, source, job, at)
         return None
 
+    def _held_for(self, source: Source, admission: Admission) -> str:
+        """Why a new path waits for a yes: what the same file waits for, or was refused, under another name."""
+        for kin in () if admission.held_for else self._same_file(_ANY_NAME, source):
+            job = self._jobs.newest_of(kin.id)
+            if job is not None and job.state is State.DISMISSED:
+                return DISMISSED_BEFORE
+            if job is not None and job.held_for:
+                return job.held_for
+        return admission.held_for
+
     def _move(self, old: Source, new: Source, job: Job | None, at: float) -> Source:
         """The old row gets the new name, and everything that is known of it goes on; the new row is no more.
 
-        A file that was there until now is as settled as it was; one that was missing is as its new name was seen.
+        A file that was there until now is as settled as it was, or as it is under its new name by now; one that was
+        missing is as its new name was seen.
         """
         with self._database.transaction() as connection:
-            if not old.present:
+            if not old.present or new.settled:
                 connection.execute(
                     """UPDATE sources SET (boot_id, look_since, looks, settled, unsettled_since) =
                     (SELECT boot_id, look_since, looks, settled, unsettled_since FROM sources AS new WHERE new.id = ?)
@@ -125,7 +150,7 @@ class Succession:
             )
             what = f"{shown(old.path)} → {shown(new.path)}"
             self._jobs.remember(job.id if job else None, old.id, "Renamed", job.state if job else "", what, at)
-        seen = old if old.present else new
+        seen = old if old.present and not new.settled else new
         return replace(old, path=new.path, present=True, settled=seen.settled, look=seen.look)
 
     def _ready_under_old_name(self, source: Source, admission: Admission) -> Job | None:
@@ -160,6 +185,9 @@ class Succession:
             self._jobs.apply(job, SourceGone(what), at)
 
     def _resettle(self, job: Job, source: Source, held_for: str, at: float) -> None:
+        """Of the same size it is the same recording, touched: it still waits for what it was held for."""
+        if source.stat.size == job.stat.size and job.held_for in CIRCUMSTANCES:
+            held_for = held_for or job.held_for
         if job.state is State.UPLOADING:
             what = f"{shown(source.path)} is not what its upload was begun for"
             job = self._jobs.apply(job, SourceChanged(what), at) or job
