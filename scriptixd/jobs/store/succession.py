@@ -101,9 +101,8 @@ class Succession:
                 if theirs is None and not self._jobs.has_shares(new.id):
                     self._move(source, new, job, at)
                     return True
-            if job is not None and (
-                theirs is None or not theirs.stat.same_content(new.stat)
-            ):  # it has replaced what was there
+            replaced = theirs is None or not theirs.stat.same_content(new.stat)
+            if job is not None and replaced:
                 self._jobs.share(job, [new], at)
                 if theirs is not None:
                     self._leave(theirs, new, at)
@@ -114,7 +113,7 @@ class Succession:
         """The source that a path is, if its file has been missing under another name: that one's row is here now."""
         for old in self._same_file(_OLD_NAME, source):
             job = self._jobs.newest_of(old.id)
-            if (job is None or job.state is not State.READY) and self._jobs.newest_of(source.id) is None:
+            if (job is None or job.state is not State.READY) and not self._jobs.has_shares(source.id):
                 return self._move(old, source, job, at)
         return None
 
