@@ -91,6 +91,7 @@ def ours(tree: Path, rounds: int) -> None:
     view = scanner.view
     if view.unsettled or not view.files or view.offline is not None:
         raise SystemExit(f"this is no look at a tree at rest: {view}")
+    scanner.leave()  # the daemon is to watch it next
     scanner.close()
     root.close()
     store.close()
