@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from scriptixd.jobs.events import Approved
 from scriptixd.jobs.source import Admission, Look, Question, Restless, Settling, Sighting, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
@@ -91,7 +92,7 @@ class MemoryBook:
     def ask_nothing(self, folder: str) -> None:
         self.question, self._answered = None, False
 
-    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
+    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         self.writes += 1
         before = {_file(one) for one in self._of(folder) if one.existing}
         for told in sightings:
@@ -103,6 +104,7 @@ class MemoryBook:
                 self._miss(self.sources[folder, path])
             else:
                 self._see(folder, path, sighting, at)
+        return sum(bool(one.admission and one.admission.held_for) for one in sightings)
 
     def _miss(self, known: Source) -> None:
         heir = next((one for one in self._same_file(known) if one.present and one.id > known.id), None)
@@ -238,9 +240,16 @@ class StoredBook(MemoryBook):
         self._store.sources.ask_nothing(folder)
         super().ask_nothing(folder)
 
-    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
-        self._store.sources.record(folder, directory, sightings, at)
+    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         super().record(folder, directory, sightings, at)
+        return self._store.sources.record(folder, directory, sightings, at)
+
+    def approve(self, folder: str, path: str) -> None:
+        """A person says yes to a file."""
+        source = self._store.sources.at(folder, path)
+        job = self._store.jobs.newest_of(source.id) if source else None
+        assert job is not None
+        assert self._store.jobs.apply(job, Approved(), 0.0) is not None
 
 
 def _file(source: Source) -> tuple[int, int, int]:

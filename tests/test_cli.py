@@ -306,6 +306,17 @@ def test_a_path_that_leads_over_a_link_is_found(desk: Desk) -> None:
 QUESTION = Question(QuestionKind.DISK, "ext4 //new", "it is another disk now")
 
 
+def test_a_yes_to_a_folder_is_none_to_what_is_held_in_it(desk: Desk) -> None:
+    desk.add("a.mp4", held_for="was there before")
+    with desk.store() as store:
+        assert not store.sources.ask("council", QUESTION, time.time())
+    first = desk.say("approve", "council").stdout
+    assert "folder council: approved" in first
+    assert "1 file(s) that are held wait for a yes of their own" in first
+    assert "it waits for your yes" in desk.say("explain", "a.mp4").stdout
+    assert desk.say("approve", "council").stdout.endswith("a.mp4: approved: it is uploaded next\n")
+
+
 def test_a_folder_that_asks_is_told_and_answered_by_its_name_alone(desk: Desk) -> None:
     desk.add("a.mp4", held_for="was there before")
     desk.see("b.mp4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from bench import BOOKS, DUTCH, WATCHED, WINDOW, Bench, policy
-from memory_book import MemoryBook
+from memory_book import MemoryBook, StoredBook
 
 from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_EXISTING, HELD_FOR_FLOOD, Admission, Existing, QuestionKind
 from scriptixd.roots.root import Identity, Nested
@@ -393,3 +394,20 @@ def test_what_wider_settings_let_in_was_there_before(bench: Bench, existing: Exi
     bench.settle()
     assert bench.admitted["later.wav"] == Admission(DUTCH)
     assert bench.now.boot > WINDOW
+
+
+def test_a_touch_of_what_was_approved_asks_nobody_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    book = StoredBook()
+    folder = tmp_path / "media"
+    folder.mkdir()
+    bench = Bench(folder, book)
+    place = bench.put("a.wav")
+    bench.settle()
+    assert "1 file(s) wait for your yes" in caplog.text
+    caplog.clear()
+    book.approve("council", "a.wav")
+    os.utime(place, (1, 1))
+    bench.ring("")
+    bench.settle()
+    assert "wait for your yes" not in caplog.text
+    book.close()

@@ -62,6 +62,9 @@ def decide(
     with reading(settings) as store:
         choices = _chosen(settings, store.views, verb, names, failed=failed)
         folders = _asking(settings, store, names) if verb is Verb.APPROVE and since is None else ()
+    # A yes to a new disk is none to what is held on it.
+    later = [choice for choice in choices if not choice.named and choice.view.folder in folders]
+    choices = [choice for choice in choices if choice not in later]
     if earliest is not None:
         choices = [choice for choice in choices if choice.view.mtime >= earliest]
     if not choices and not folders:
@@ -73,6 +76,8 @@ def decide(
         return
     for what, outcome in zip(about, _hand_over(settings, decision), strict=True):
         say(f"{what}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
+    if later:
+        say(f"{len(later)} file(s) that are held wait for a yes of their own: the same command once more")
 
 
 def _asking(settings: Settings, store: Store, names: Sequence[str]) -> Sequence[str]:

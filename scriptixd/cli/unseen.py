@@ -60,7 +60,10 @@ def _way(root: Root, folder: Folder, directory: str) -> str | None:
     listing = root.listing(parent(directory))
     found = _named(listing, name_of(directory))
     if found is None:
-        return filter_of(folder).why_not(joined(directory, "x"), None) or _nothing_there(listing, directory)
+        entered = filter_of(folder).enters(directory)
+        return (
+            _nothing_there(listing, directory) if entered else filter_of(folder).why_not(joined(directory, "x"), None)
+        )
     if found.kind is Kind.OTHER:
         return f"{shown(directory)} is a link, or no directory, and {NO_LINKS}"
     return None if found.kind is Kind.DIRECTORY else f"{shown(directory)} is no directory"

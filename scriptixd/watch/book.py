@@ -30,8 +30,10 @@ class Book(Protocol):
     def arrived(self, folder: str, since: float) -> int:
         """How many sources were first seen since then that were not there before, and are no renamed ones."""
 
-    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
+    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         """Write down what a look at a directory changed, or a part of it, in one transaction.
+
+        Returns how many files wait for a person's yes by it.
 
         What is gone from one path and there under another, by its inode, size and mtime, was renamed.
         """

@@ -7,6 +7,7 @@ Raises ShareTrouble where it is not; where a person has to say yes first, the qu
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -171,7 +172,7 @@ class Ground:
         """Go on only with a person's yes to just this."""
         self._may_ask, self._asked = True, question.kind
         if not self._book.ask(self._folder, question, now.wall):
-            raise Asks(question.sentence, f"{hint}scriptixd approve {shown(self._folder)}")
+            raise Asks(question.sentence, f"{hint}scriptixd approve {shown(shlex.quote(self._folder))}")
 
     def _is_bare(self) -> bool:
         """Whether there is nothing on the disk that could be picked up or entered."""

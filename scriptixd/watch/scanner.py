@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -242,15 +243,16 @@ class Scanner:
     def _tell(self, walk: Walk, problems: tuple[str, ...]) -> None:
         """What needs a person's hand, once, when it begins."""
         name = shown(self._watched.name)
+        command = f"scriptixd approve {shown(shlex.quote(self._watched.name))}"
         if walk.flooded and not self._flooded:
             LOG.warning(
-                "%s: more than %s files came within an hour (ask_above): they wait for your yes: scriptixd approve %s",
+                "%s: more than %s files came within an hour (ask_above): they wait for your yes: %s",
                 name,
                 self._watched.ask_above,
-                name,
+                command,
             )
         elif walk.held and not walk.flooded:
-            LOG.warning("%s: %d file(s) wait for your yes: scriptixd approve %s", name, walk.held, name)
+            LOG.warning("%s: %d file(s) wait for your yes: %s", name, walk.held, command)
         self._flooded = walk.flooded or (self._flooded and walk.allowance < 0)
         for problem in problems:
             if problem not in self._report.problems:

@@ -180,10 +180,10 @@ class Walk:
             if start and self.means.stop():
                 raise Stopped
             part = sightings[start : start + AT_ONCE]
-            self.means.book.record(self.means.folder, directory, part, now.wall)
-            held = [one.admission.held_for for one in part if one.admission and one.admission.held_for]
-            self.held += len(held)
-            self.flooded = self.flooded or HELD_FOR_FLOOD in held
+            held = self.means.book.record(self.means.folder, directory, part, now.wall)
+            flood = any(one.admission and one.admission.held_for == HELD_FOR_FLOOD for one in part)
+            self.held += held
+            self.flooded = self.flooded or bool(held and flood)
 
     def _same_disk(self) -> None:
         if self.means.root.disk() != self.means.disk:

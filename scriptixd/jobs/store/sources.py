@@ -92,17 +92,21 @@ class Sources(Disks):
             (count,) = connection.execute(_ARRIVED, (folder, since)).fetchone()
         return int(count)
 
-    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> None:
+    def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         """What one listing changed, or a part of it, with everything that follows for jobs.
+
+        Returns how many files wait for a person's yes by it.
 
         What is gone from one path and there under another, by its inode, size and mtime, was renamed.
         """
+        held = 0
         with self._database.transaction() as connection:
             for sighting in self._with_past(connection, folder, sightings):
                 if sighting.stat is None:
                     self._miss(connection, folder, directory, sighting.name, at)
                 else:
-                    self._see(connection, folder, directory, sighting, at)
+                    held += self._see(connection, folder, directory, sighting, at)
+        return held
 
     def folders(self) -> Sequence[str]:
         """The folders in which sources are present, configured today or not."""
@@ -119,7 +123,7 @@ class Sources(Disks):
             count += len(present)
         return count
 
-    def _see(self, connection: sqlite3.Connection, folder: str, directory: str, sighting: Sighting, at: float) -> None:
+    def _see(self, connection: sqlite3.Connection, folder: str, directory: str, sighting: Sighting, at: float) -> bool:
         stat, look, admission = sighting.stat, sighting.look, sighting.admission
         if stat is None or look is None:
             raise AssertionError("whoever sees a file has looked at it")
@@ -133,8 +137,7 @@ class Sources(Disks):
         if source is None:
             raise AssertionError("what was just written down is there")
         source = self._succession.taken_over(source, at) or source
-        if admission is not None:
-            self._succession.settled(source, admission, at)
+        return admission is not None and self._succession.settled(source, admission, at)
 
     def _with_past(
         self, connection: sqlite3.Connection, folder: str, sightings: Sequence[Sighting]

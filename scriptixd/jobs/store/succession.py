@@ -39,8 +39,16 @@ class Succession:
         self._database = database
         self._jobs = jobs
 
-    def settled(self, source: Source, admission: Admission, at: float) -> None:
-        """The content of a path is complete: it is a new job, known from another name, or what one was waiting for."""
+    def settled(self, source: Source, admission: Admission, at: float) -> bool:
+        """The content of a path is complete: it is a new job, known from another name, or what one was waiting for.
+
+        Returns whether it waits for a person's yes now.
+        """
+        self._follow(source, admission, at)
+        job = self._jobs.newest_of(source.id)
+        return job is not None and job.state is State.HELD
+
+    def _follow(self, source: Source, admission: Admission, at: float) -> None:
         job = self._jobs.newest_of(source.id)
         if job is not None and source.stat.same_content(job.stat):
             if job.state is State.GONE:
