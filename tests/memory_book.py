@@ -130,7 +130,9 @@ class MemoryBook:
             ignored=admission is not None and admission.ignored,
         )
         self.sources[folder, path] = seen
-        self._seen.setdefault(seen.id, at)
+        grew = known is not None and known.present and not known.settled
+        if known is None or (known.stat.size != seen.stat.size and not grew):
+            self._seen[seen.id] = at
         if known is None and (old := next((one for one in self._same_file(seen) if not one.present), None)) is not None:
             seen = self._move(old, seen)
         if admission is not None:

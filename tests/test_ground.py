@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench import BOOKS, DUTCH, WATCHED, WINDOW, Bench, policy
+from bench import BOOKS, DUTCH, SOUND, WATCHED, WINDOW, Bench, policy
 from memory_book import MemoryBook, StoredBook
 
 from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_EXISTING, HELD_FOR_FLOOD, Admission, Existing, QuestionKind
@@ -411,3 +411,18 @@ def test_a_touch_of_what_was_approved_asks_nobody_again(tmp_path: Path, caplog: 
     bench.settle()
     assert "wait for your yes" not in caplog.text
     book.close()
+
+
+def test_other_recordings_under_known_names_are_a_flood_too(bench: Bench) -> None:
+    bench.start(replace(WATCHED, ask_above=5))
+    for number in range(4):
+        bench.put(f"{number}.wav")
+    bench.run()
+    bench.settle()
+    bench.run(FLOOD_WITHIN)
+    for number in range(4):
+        bench.put(f"{number}.wav", SOUND * 2)
+        bench.put(f"{number} more.wav")
+    bench.ring("")
+    bench.settle()
+    assert [admission.held_for for _, admission in bench.book.admitted] == [""] * 4 + [HELD_FOR_FLOOD] * 8

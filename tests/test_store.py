@@ -782,7 +782,7 @@ def test_a_file_that_never_stops_growing_is_known_by_since_when(world: World) ->
     assert sources.restless("council", began + 301, 9) == []
 
 
-def test_what_arrived_is_counted_by_when_it_was_first_seen_but_not_what_was_there_before(world: World) -> None:
+def test_what_arrived_is_counted_by_when_its_recording_came_but_not_what_was_there_before(world: World) -> None:
     sources = world.store.sources
     world.drop("early.wav", b"1")
     since = world.now.wall + 1
@@ -794,8 +794,12 @@ def test_what_arrived_is_counted_by_when_it_was_first_seen_but_not_what_was_ther
     world.put("early.wav", b"4444")
     world.scan()
     seen(world, "existing.wav", 777, Look(BOOT, 1.0, 1), existing=True)
-    assert sources.arrived("council", since) == 1
-    assert sources.arrived("council", since - 10) == 2
+    assert sources.arrived("council", since) == 2, "another recording under a known name is one that came"
+    world.touch("late.wav")
+    world.pass_time(100)
+    world.scan()
+    assert sources.arrived("council", since + 50) == 0, "and a touched one is none"
+    assert sources.arrived("council", since - 7200) == 0, "nor is one of a later hour"
     assert sources.arrived("court", since - 10) == 0
 
 

@@ -28,7 +28,7 @@ class Book(Protocol):
         """The sources that have been unsettled without a break since before `since`, the longest first."""
 
     def arrived(self, folder: str, since: float) -> int:
-        """How many sources were first seen since then that were not there before, and are no renamed ones."""
+        """How many recordings came within the hour from then on, but for what was there before, or was renamed."""
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         """Write down what a look at a directory changed, or a part of it, in one transaction.

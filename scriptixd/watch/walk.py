@@ -12,7 +12,7 @@ from typing import Final
 
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing, Stopped
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.source import HELD_FOR_FLOOD, Sighting
+from scriptixd.jobs.source import HELD_FOR_FLOOD, Sighting, Source
 from scriptixd.roots.paths import is_within, parent, shown
 from scriptixd.roots.root import Disk, Listing, Root
 from scriptixd.watch.book import Book
@@ -155,9 +155,9 @@ class Walk:
         self.tree.calmed(directory, None if findings.restless or loses else calm)
         return calm
 
-    def _note_new(self, findings: Findings, known: Mapping[str, object]) -> None:
-        """A flood is noticed by what has come, before the first of it has settled."""
-        self.allowance -= sum(one.name not in known and not one.existing for one in findings.sightings)
+    def _note_new(self, findings: Findings, known: Mapping[str, Source]) -> None:
+        """A flood is noticed by what has come, before the first of it has settled: also under names that are known."""
+        self.allowance -= sum(not one.existing and _has_come(one, known.get(one.name)) for one in findings.sightings)
 
     def _lose(self) -> None:
         """What has been missing twice is gone; last of all, so that what was renamed is there under its new name."""
@@ -188,6 +188,13 @@ class Walk:
     def _same_disk(self) -> None:
         if self.means.root.disk() != self.means.disk:
             raise ShareTrouble(f"the disk of {shown(self.means.folder)} was exchanged while it was looked at")
+
+
+def _has_come(sighting: Sighting, before: Source | None) -> bool:
+    """Whether it is another recording than the one that was known, which did not merely grow."""
+    if before is None or sighting.stat is None:
+        return before is None
+    return sighting.stat.size != before.stat.size and (before.settled or not before.present)
 
 
 def _without_claim(listing: Listing) -> Listing:

@@ -155,7 +155,9 @@ DROP INDEX sources_unsettled;
 CREATE INDEX sources_settling ON sources (folder, directory, boot_id, look_since) WHERE present = 1 AND settled = 0;
 CREATE INDEX sources_restless ON sources (folder, unsettled_since) WHERE present = 1 AND settled = 0;
 CREATE INDEX sources_by_inode ON sources (folder, inode);        -- what was renamed
-CREATE INDEX sources_by_arrival ON sources (folder, created_at) WHERE existing = 0;
+ALTER TABLE sources ADD COLUMN arrived_at REAL NOT NULL DEFAULT 0;  -- Unix seconds: when this recording came
+UPDATE sources SET arrived_at = created_at;
+CREATE INDEX sources_by_arrival ON sources (folder, arrived_at) WHERE existing = 0;
 
 ALTER TABLE jobs ADD COLUMN cleared TEXT NOT NULL DEFAULT '';    -- doubts that a person has said yes to, a line each
 CREATE INDEX jobs_by_arrival ON jobs (folder, created_at);

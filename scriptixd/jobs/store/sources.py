@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from scriptixd.jobs.source import Restless, Settling, Sighting, Source
+from scriptixd.jobs.source import FLOOD_WITHIN, Restless, Settling, Sighting, Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.disks import Disks
 from scriptixd.jobs.store.jobs import Jobs
@@ -21,12 +21,14 @@ from scriptixd.jobs.store.succession import Succession
 _MISSING: Final = """UPDATE sources SET present = 0, settled = 0, unsettled_since = NULL, updated_at = ?
     WHERE folder = ? AND directory = ? AND name = ?"""
 _SEEN: Final = """INSERT INTO sources (folder, directory, name, size, mtime_ns, inode, boot_id, look_since, looks,
-        settled, existing, ignored, present, created_at, updated_at, unsettled_since)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
+        settled, existing, ignored, present, created_at, updated_at, arrived_at, unsettled_since)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)
     ON CONFLICT (folder, directory, name) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,
         inode = excluded.inode, boot_id = excluded.boot_id, look_since = excluded.look_since,
         looks = excluded.looks, settled = excluded.settled, existing = excluded.existing,
         ignored = excluded.ignored, present = 1, updated_at = excluded.updated_at,
+        arrived_at = iif(excluded.size != sources.size AND (sources.settled = 1 OR sources.present = 0),
+            excluded.arrived_at, sources.arrived_at),
         unsettled_since = iif(excluded.settled = 0 AND sources.present = 1 AND sources.settled = 0,
             sources.unsettled_since, excluded.unsettled_since)"""
 _SETTLING: Final = """SELECT directory, count(*), min(iif(boot_id = ?, look_since, 0.0)) FROM sources
@@ -35,9 +37,12 @@ _RESTLESS: Final = """SELECT directory, name, unsettled_since FROM sources
     WHERE folder = ? AND present = 1 AND settled = 0 AND unsettled_since < ? ORDER BY unsettled_since LIMIT ?"""
 _EXISTED: Final = """SELECT 1 FROM sources WHERE folder = ? AND inode = ? AND inode != 0 AND size = ? AND mtime_ns = ?
     AND existing = 1 LIMIT 1"""
-_ARRIVED: Final = """SELECT count(*) FROM sources WHERE folder = ? AND created_at >= ? AND present = 1 AND existing = 0
+_ARRIVED: Final = """SELECT count(*) FROM sources
+    WHERE folder = ? AND arrived_at BETWEEN ? AND ? AND present = 1 AND existing = 0
     AND NOT EXISTS (SELECT 1 FROM sources AS old WHERE old.folder = sources.folder AND old.inode = sources.inode
         AND old.inode != 0 AND old.size = sources.size AND old.mtime_ns = sources.mtime_ns AND old.present = 0)"""
+
+JUST_NOW: Final = 60.0  # s between the beginning of a look and what it writes down
 
 
 class Sources(Disks):
@@ -89,7 +94,8 @@ class Sources(Disks):
     def arrived(self, folder: str, since: float) -> int:
         """How many sources were first seen since then that were not there before, and are no renamed ones."""
         with self._database.reading() as connection:
-            (count,) = connection.execute(_ARRIVED, (folder, since)).fetchone()
+            # What a clock that was wrong dated into the future has not come yet.
+            (count,) = connection.execute(_ARRIVED, (folder, since, since + FLOOD_WITHIN + JUST_NOW)).fetchone()
         return int(count)
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
@@ -131,7 +137,7 @@ class Sources(Disks):
         looked = (stat.size, stat.mtime_ns, stat.inode, look.boot_id, look.since, look.looks)
         place = (folder, os.fsencode(directory), os.fsencode(sighting.name))
         unsettled_since = at if admission is None else None
-        values = (*place, *looked, admission is not None, sighting.existing, ignored, at, at, unsettled_since)
+        values = (*place, *looked, admission is not None, sighting.existing, ignored, at, at, at, unsettled_since)
         connection.execute(_SEEN, values)
         source = self._one("folder = ? AND directory = ? AND name = ?", place)
         if source is None:
