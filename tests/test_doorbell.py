@@ -26,7 +26,7 @@ from watchdog.observers.inotify_c import (
     WatchDescriptor,
 )
 
-from scriptixd.errors import AdministratorHeals, ShareTrouble
+from scriptixd.errors import ShareTrouble
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.paths import joined
 from scriptixd.watch import doorbell as module
@@ -286,11 +286,25 @@ def test_what_is_not_there_or_no_directory_is_not_watched_and_no_trouble(
     assert watched() == 2
 
 
-def test_a_path_that_is_too_long_for_the_kernel_is_said(folder: Path, listen: Callable[..., Listener]) -> None:
+def test_a_directory_is_reached_name_by_name_and_never_over_a_link(
+    folder: Path, tmp_path: Path, listen: Callable[..., Listener]
+) -> None:
+    (folder / "a" / "b").mkdir(parents=True)
+    outside = tmp_path / "outside" / "b"
+    outside.mkdir(parents=True)
     heard = listen()
-    with pytest.raises(AdministratorHeals, match="File name too long"):
-        heard.bell.cover("/".join(["a" * 200] * 25))
-    assert heard.bell.alive()
+    heard.bell.cover("a/b")
+    (folder / "a").rename(tmp_path / "away")
+    (folder / "a").symlink_to(outside.parent)
+    heard.bell.cover("a/b")
+    heard.bell.take()
+    (outside / "x.wav").write_bytes(b"sound")
+    (folder / "y.wav").write_bytes(b"sound")
+    end, rung = time.monotonic() + DEADLINE, set[str]()
+    while "" not in rung and time.monotonic() < end:
+        heard.woken.acquire(timeout=1)
+        rung |= heard.bell.take().directories
+    assert rung == {""}
 
 
 def test_a_directory_that_may_not_be_read_is_no_trouble_and_heard_of_once_it_may(folder: Path) -> None:

@@ -651,7 +651,8 @@ def _disk(filesystem: str, nested: str = "") -> Disk:
         (None, _disk("never-heard-of"), Mode.POLL, "never-heard-of may"),
         (None, _disk("ext4", "nfs4"), Mode.POLL, "nfs4, mounted at sub in it, may"),
         (Mode.POLL, _disk("ext4"), Mode.POLL, "the configuration"),
-        (Mode.EVENTS, _disk("nfs4"), Mode.EVENTS, "the configuration"),
+        (Mode.EVENTS, _disk("ext4"), Mode.EVENTS, "the configuration"),
+        (Mode.EVENTS, _disk("nfs4"), Mode.POLL, "nfs4 may be written by others"),
     ],
 )
 def test_events_are_for_local_disks_unless_the_configuration_says_otherwise(

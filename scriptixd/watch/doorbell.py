@@ -12,7 +12,8 @@ import errno
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -26,7 +27,7 @@ from watchdog.observers.inotify_c import (
 )
 
 from scriptixd.errors import AdministratorHeals, ShareTrouble
-from scriptixd.roots.paths import joined, shown
+from scriptixd.roots.paths import components, joined, shown
 from scriptixd.roots.trouble import NOT_ALLOWED, NOT_THERE, SHARE_IS_AWAY, root_trouble
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.watches import room, shortage
@@ -44,9 +45,9 @@ EVENTS: Final = Mask(
     | InotifyConstants.IN_MOVED_TO
     | InotifyConstants.IN_ATTRIB
     | InotifyConstants.IN_ONLYDIR
-    | InotifyConstants.IN_DONT_FOLLOW
 )
 EVENTS_OF_ROOT: Final = Mask(EVENTS | InotifyConstants.IN_MOVE_SELF)
+THROUGH: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 APPEARED: Final = InotifyConstants.IN_CREATE | InotifyConstants.IN_MOVED_TO
 LEFT: Final = InotifyConstants.IN_DELETE | InotifyConstants.IN_MOVED_FROM
 NO_WATCH: Final = -1  # watchdog's answer where a directory may not be read
@@ -170,7 +171,9 @@ class Doorbell:
         ear = _Ear(directory, next(self._numbers), self._notes, self._forget)
         events = EVENTS if directory else EVENTS_OF_ROOT
         try:
-            ear.watch = self._inotify.add_callback(os.fsencode(place), events, ear, CallbackId(ear.number))
+            with _reached(self._place, directory) as descriptor:
+                way = os.fsencode(f"/proc/self/fd/{descriptor}")
+                ear.watch = self._inotify.add_callback(way, events, ear, CallbackId(ear.number))
             if ear.watch == NO_WATCH:
                 self._drop([ear])
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -313,6 +316,20 @@ class _Notes:
     def _forget(self) -> None:
         self._directories.clear()
         self._trees.clear()
+
+
+@contextmanager
+def _reached(place: str, directory: str) -> Iterator[int]:
+    """A descriptor of a directory below the root: a link on the way would lead out of it, perhaps into a dead share."""
+    here = os.open(place, THROUGH)
+    try:
+        for name in components(directory):
+            deeper = os.open(name, THROUGH | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = deeper
+        yield here
+    finally:
+        os.close(here)
 
 
 def _identity(path: str) -> tuple[int, int]:

@@ -78,17 +78,19 @@ class Hearing:
         """Whether somebody was seen deleting in the root itself."""
         return self._bell is not None and self._bell.deletions_seen()
 
-    def settle(self, now: Now) -> None:
-        """After a look: a folder of which only a part would ring is polled; told once."""
+    def settle(self, now: Now) -> bool:
+        """After a look: a folder of which only a part would ring is polled, told once; whether that begins now."""
         if self._refusal is None:
             self._told = False
-            return
+            return False
+        begins = self._bell is not None
         if self._again <= now.boot:
             self._again = now.boot + SCAN_WITH_EVENTS
         self.close()
         if not self._told:  # the numbers in it change all the time
             LOG.warning("%s is polled: %s", shown(self._folder), self._refusal)
         self._told = True
+        return begins
 
     def close(self) -> None:
         """Stop the doorbell and its threads."""

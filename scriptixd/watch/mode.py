@@ -31,8 +31,11 @@ class Choice:
 
 
 def choose_mode(configured: Mode | None, disk: Disk) -> Choice:
-    """`configured` None is `auto`: events only where nobody but this machine can write."""
-    if configured is not None:
+    """`configured` None is `auto`: events only where nobody but this machine can write.
+
+    On a share there are none, whatever is configured: asking the kernel for them may hang with it.
+    """
+    if configured is Mode.POLL or (configured is not None and disk.foreign is None and not disk.beyond):
         return Choice(configured, "the configuration says so")
     if disk.foreign is None and disk.beyond:
         return Choice(Mode.POLL, "the way to it leads through a share, which may hang")

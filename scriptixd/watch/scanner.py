@@ -216,7 +216,8 @@ class Scanner:
     def _finish(self, walk: Walk, disk: Disk, began: Now, *, full: bool) -> None:
         """What the next run and the status need to know of this one."""
         now = self._clock()
-        self._hearing.settle(now)
+        if self._hearing.settle(now) and not full:
+            self._next_full = 0.0  # what would have rung is to be looked for
         self._problems |= walk.problems
         problems = (*self._problems.values(), *self._away.values())
         self._tell(walk, problems)

@@ -143,8 +143,6 @@ class Walk:
             means.refuse_empty()
         self._record(directory, findings.sightings, seen.span.ended)
         self._note_new(findings, known)
-        if findings.unknown:
-            self.unread.add(directory)
         loses = bool(findings.missing or vanished)
         if loses and directory in self.doubtful:
             self._lost.append((directory, findings.missing))
