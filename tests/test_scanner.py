@@ -260,6 +260,37 @@ def test_nothing_is_inferred_about_an_entry_of_which_the_disk_tells_nothing(
     assert bench.present == {"a.wav", "sub/b.wav"}
 
 
+def test_a_loss_is_confirmed_however_often_something_else_rings(bench: Bench) -> None:
+    bench.put("quiet/a.wav")
+    bench.put("busy/b.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    (bench.folder / "quiet" / "a.wav").unlink()
+    bench.ring("quiet")
+    bench.run()
+    for _ in range(6):
+        bench.ring("busy")
+        bench.run(0.6)
+    assert bench.book.gone == ["quiet/a.wav"]
+
+
+def test_a_directory_that_is_no_more_is_not_looked_for_again_and_again(bench: Bench) -> None:
+    bench.put("sub/deep/a.wav")
+    bench.put("b.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    (bench.folder / "sub" / "deep" / "a.wav").unlink()
+    bench.hear("sub/deep")
+    shutil.rmtree(bench.folder / "sub")
+    bench.hear("", "sub")
+    bench.run()
+    assert bench.book.gone == ["sub/deep/a.wav"]
+    bench.root.listed.clear()
+    for _ in range(30):
+        bench.run(CONFIRM)
+    assert bench.root.listed == []
+
+
 # What cannot be reached
 
 

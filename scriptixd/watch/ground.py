@@ -148,8 +148,10 @@ class Ground:
                 f"{shown(self._folder)} is empty, and not the disk that it was ({shown(str(last.identity))})",
                 "mount its disk again; nothing is forgotten meanwhile",
             )
-        where = " is not mounted" if _missing(disk, last) else f" is another disk now: {shown(str(disk.identity))}"
-        sentence = f"{shown(str(last.identity))}, its disk,{where}" if _missing(disk, last) else f"it{where}"
+        if _missing(disk, last):
+            sentence = f"{shown(str(last.identity))}, its disk, is not mounted"
+        else:
+            sentence = f"it is another disk now: {shown(str(disk.identity))}"
         self._ask(Question(QuestionKind.DISK, disk.identity.key, sentence), NOT_ITS_DISK, now)
 
     def _judge_nested(self, disk: Disk, last: Disk, now: Now) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -222,9 +222,9 @@ class Scanner:
         problems = (*self._problems.values(), *self._away.values())
         self._tell(walk, problems)
         self._unread = walk.unread | (set() if full else self._unread - walk.seen)
-        self._doubtful = walk.missing | (set() if full else self._doubtful - walk.seen)
+        self._doubtful = walk.missing | (set() if full else self._doubtful - walk.tried)
         self._ground.over(accounted=not self._doubtful)
-        unsettled = self._plan_looks(disk, began, now)
+        unsettled = self._plan_looks(walk.tried, disk, began, now)
         rest = min(max(REST, REST_SHARE * (now.boot - began.boot)), REST_MOST)
         self._not_before = now.boot + rest
         if self._report.offline is not None:
@@ -259,20 +259,26 @@ class Scanner:
             if problem not in self._report.problems:
                 LOG.warning("%s: %s", name, problem)
 
-    def _plan_looks(self, disk: Disk, began: Now, now: Now) -> int:
+    def _plan_looks(self, tried: Collection[str], disk: Disk, began: Now, now: Now) -> int:
         """When to look again at what may settle, or may be gone; returns how many files are not settled."""
         window = min(settle_window(configured, disk) for configured in self._watched.windows)
-        self._due = {}
+        planned, self._due = self._due, {}
+
+        def again(directory: str, wait: float) -> float:
+            """What was planned and is still to come stays so, however often something else is looked at meanwhile."""
+            at = planned.get(directory, 0.0)
+            return at if at > began.boot and directory not in tried else now.boot + wait
+
         unsettled = 0
         for settling in self._book.settling(self._watched.name, self._boot):
             at = due(settling, window)
             if at <= began.boot:  # this look was the one for it, and could not tell: no sense in hurrying
-                at = now.boot + max(window, REST)
+                at = again(settling.directory, max(window, REST))
             self._due[settling.directory] = at
             unsettled += settling.files
         if self._hearing.rings:  # else the next full look tells whether what is missing has only been renamed
             for directory in self._doubtful:
-                self._due[directory] = min(now.boot + CONFIRM, self._due.get(directory, math.inf))
+                self._due[directory] = min(again(directory, CONFIRM), self._due.get(directory, math.inf))
         return unsettled
 
     def _restless(self, disk: Disk, now: Now) -> tuple[Restless, ...]:

@@ -53,6 +53,7 @@ class Walk:
     fresh: Collection[str]  # directories with another disk of their own, with which this is the first contact
     allowance: float  # files that may still come within the hour without a yes
     seen: set[str] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)  # those, and what could not be seen, or is there no more
     problems: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)  # directories of which not everything could be seen
     unreached: set[str] = field(default_factory=set)  # of the unmounted ones, those whose directory is there
@@ -114,6 +115,7 @@ class Walk:
         self.means.beat()
         if self.means.stop():
             raise Stopped
+        self.tried.add(directory)
         try:
             seen = listings.take(directory)
         except SourceMissing:
@@ -170,6 +172,7 @@ class Walk:
                 known = self.means.book.in_directory(self.means.folder, directory)
                 self._record(directory, [Sighting(name, None) for name, source in known.items() if source.present], now)
             self.means.leave(gone)
+            self.tried.update(gone)
 
     def _record(self, directory: str, sightings: Sequence[Sighting], now: Now) -> None:
         """A few at a time: fifty thousand files in one directory must not keep everybody else from the state file."""
