@@ -258,7 +258,7 @@ def test_a_burst_wakes_few_times(folder: Path, listen: Callable[..., Listener]) 
         (folder / "sub" / f"{number}.wav").write_bytes(b"sound")
     assert heard.hears(lambda it: len(it.found) == 3000)
     assert heard.wakes < 20, "it is taken once now, and rings again only for what came after that"
-    assert heard.directories == {"sub"}
+    assert heard.directories == {"sub"} or heard.everything, "one directory, or all after an overflow of the queue"
 
 
 # which directories are covered
