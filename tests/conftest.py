@@ -1,14 +1,33 @@
-"""What holds for every test: nothing may be left behind."""
+"""What holds for every test: nothing may be left behind; and the order, in which nobody is left alone at the end."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Iterator
+from itertools import chain, zip_longest
+from typing import Final
 
 import pytest
 
 LINGER = 5.0  # s that a thread of a library may take to see that it is over
+
+# What takes longest begins first, or one worker would be left alone with it; what waits for clocks takes turns with
+# what keeps a core busy.
+WAITING: Final = ("test_shares.py", "test_disks.py", "test_systemd.py")
+WORKING: Final = ("test_demo.py", "test_daemon.py", "test_sandbox.py", "test_crash_points.py", "test_machine.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def of(files: tuple[str, ...]) -> list[pytest.Item]:
+        return [item for file in files for item in items if item.path.name == file]
+
+    turns = chain.from_iterable(zip_longest(of(WAITING), of(WORKING)))
+    first = [item for item in turns if item is not None]
+    chosen = set(first)
+    items[:] = first + [item for item in items if item not in chosen]
+    for item in of(("test_systemd.py",)):  # one machine is booted for all of them
+        item.add_marker(pytest.mark.xdist_group("systemd"))
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import in_process
+
 from scriptixd.jobs.clock import boot_id
 from scriptixd.jobs.events import Event
 from scriptixd.jobs.job import DocumentType, Job, Request
@@ -24,6 +26,7 @@ from scriptixd.watch.filters import Filter
 
 PATIENCE: Final = 60.0  # s: a deadline for conditions, never a measure
 PROGRAM: Final = (sys.executable, "-m", "scriptixd")
+SCRIPT: Final = Path(sys.executable).with_name("scriptixd")
 
 
 class Desk:
@@ -46,18 +49,27 @@ folders:
         )
 
     def say(self, *arguments: str | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [*PROGRAM, *arguments]
+        """What a verb answers, without a process of its own."""
+        done = in_process.say(arguments, self.environment() | environment)
+        assert "Traceback" not in done.stdout + done.stderr
+        return done
+
+    def typed(self, *arguments: str | bytes, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A verb as a person types it, where the process is the point."""
         done = subprocess.run(
-            command,
+            [SCRIPT, *arguments],
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
-            env={**os.environ, "TEST_KEY": "key", "SCRIPTIXD_CONFIG": str(self.config), **environment},
+            env={**os.environ, **self.environment(), **environment},
         )
         assert "Traceback" not in done.stdout + done.stderr
         return done
+
+    def environment(self) -> dict[str, str]:
+        return {"TEST_KEY": "key", "SCRIPTIXD_CONFIG": str(self.config)}
 
     def rows(self, *arguments: str) -> list[dict[str, Any]]:
         done = self.say("list", "--json", *arguments)

@@ -1,4 +1,7 @@
-"""The whole house as a user runs it: the sandbox and the daemon as processes of their own, and a folder."""
+"""The whole house as a user runs it: a folder, the daemon as a process of its own, and a sandbox to send to.
+
+The sandbox runs on threads of the tests, where it need not be killed; the verbs that only ask run there as well.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
+import av
+import in_process
 import requests
 import yaml
 
-from scriptixd.sandbox import SAMPLE
+from scriptixd.sandbox import SAMPLE, open_sandbox
+from scriptixd.sandbox.server import Sandbox
 
 PATIENCE = 150.0  # s: a deadline for conditions, never a measure
 KEY = "a-key-for-tests"
@@ -28,13 +35,15 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
-    deadline = time.monotonic() + patience
+    start = time.monotonic()
     while True:
         began = time.monotonic()
         if seen := look():
             return seen
-        assert time.monotonic() < deadline, f"it never came true: {what}"
-        time.sleep(max(0.05, time.monotonic() - began))  # a look that is dear leaves the machine to those looked at
+        ended = time.monotonic()
+        assert ended < start + patience, f"it never came true: {what}"
+        # What takes long is looked for less often, and a dear look leaves the machine to those looked at.
+        time.sleep(max(0.05, ended - began, min(0.5, (ended - start) / 10)))
 
 
 def tone(path: Path, seconds: float, pitch: int) -> None:
@@ -47,38 +56,44 @@ def tone(path: Path, seconds: float, pitch: int) -> None:
         file.writeframes(bytes(128 + (position * pitch // 100) % 8 for position in range(int(rate * seconds))))
 
 
-class SandboxProcess:
-    """A sandbox that can be killed and comes back on its port."""
+def spoken(path: Path) -> Path:
+    """The middle of the sample as a WAV file: words enough to know it by, in a quarter of the time that all takes."""
+    rate = 16_000
+    with av.open(str(SAMPLE)) as container:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+        parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+    samples = b"".join(bytes(part.planes[0])[: part.samples * 2] for part in parts)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples[17 * rate * 2 : int(23.5 * rate) * 2])
+    return path
+
+
+class SandboxHere:
+    """A sandbox on threads of this process, which stops and comes back on its port."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._port = 0
-        self._process: subprocess.Popen[str] | None = None
+        self.directory = directory
+        self.port = 0
         self.key: str | None = None  # the only one that it accepts
         self.url = ""
+        self._running: Sandbox | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "scriptixd", "sandbox", "--port", str(self._port)]
-        command += ["--key", self.key] if self.key is not None else []
-        self._process = subprocess.Popen(
-            [*command, "--dir", str(self._directory)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            found = [word for word in line.split() if word.startswith("http://")]
-            if found:
-                self.url = found[0].rstrip(".,")
-                self._port = int(self.url.split(":")[2].split("/")[0])
-                return
-        raise AssertionError("the sandbox said no URL")
+        self._running = open_sandbox(self.directory, self.port, self.key, workers=1)
+        self._running.start()
+        self.listens_at(self._running.url)
 
-    def end(self, how: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(30)
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-            self._process = None
+    def listens_at(self, url: str) -> None:
+        self.url = url
+        self.port = urlsplit(url).port or 0
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
 
     def counts(self) -> dict[str, Any]:
         answer = requests.get(self.url.removesuffix("/api/v3") + "/sandbox/counts", timeout=30)
@@ -91,12 +106,43 @@ class SandboxProcess:
         return found
 
 
+class SandboxProcess(SandboxHere):
+    """A sandbox as it is typed, which can be killed."""
+
+    _process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "scriptixd", "sandbox", "--port", str(self.port), "--dir", str(self.directory)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            found = [word for word in line.split() if word.startswith("http://")]
+            if found:
+                self.listens_at(found[0].rstrip(".,"))
+                return
+        raise AssertionError("the sandbox said no URL")
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+
 class House:
     """A directory with folders, a configuration, a sandbox, and the daemon when it runs."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, sandbox: SandboxHere) -> None:
         self.place = place
-        self.sandbox = SandboxProcess(place / "sandbox")
+        self.sandbox = sandbox
         self.state = place / "state.db"
         self.config = place / "config.yaml"
         self.log = place / "daemon.log"
@@ -119,7 +165,7 @@ class House:
     ) -> None:
         if self.daemon is not None:
             self.kill()
-        self.sandbox.end(signal.SIGTERM)
+        self.sandbox.stop()
         if self.log.exists():  # shown by pytest where a test has failed
             print(self.log.read_text(errors="replace")[-8000:])
 
@@ -129,7 +175,7 @@ class House:
         self.settings["folders"].append({"path": str(path), **settings})
         return path
 
-    def drop(self, directory: Path, name: str = "austen.flac", source: Path = SAMPLE) -> Path:
+    def drop(self, directory: Path, name: str, source: Path) -> Path:
         """A file that appears the way good programs make it appear."""
         target = directory / name
         shutil.copyfile(source, target.with_name(target.name + ".part"))
@@ -137,7 +183,7 @@ class House:
         return target
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "TEST_KEY": KEY, "NO_COLOR": "1"}
+        return {"TEST_KEY": KEY, "NO_COLOR": "1"}
 
     def write_config(self) -> None:
         self.config.write_text(yaml.safe_dump(self.settings))
@@ -147,7 +193,8 @@ class House:
         with self.log.open("ab") as log:
             self.daemon = subprocess.Popen(
                 [*self.confined, sys.executable, "-m", "scriptixd", "run", "-c", str(self.config)],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**self.environment(), **environment},
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.environment(), **environment},
             )  # fmt: skip
         return self.daemon
 
@@ -167,19 +214,30 @@ class House:
         self.daemon = None
 
     def say(self, *verb: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """A verb, as a person types it."""
-        name, *rest = verb
-        command = [sys.executable, "-m", "scriptixd", name, *rest, "-c", str(self.config)]
+        """What a verb answers, without a process of its own."""
+        return self._heard(in_process.say([*verb, "-c", str(self.config)], self.environment()), check)
+
+    def typed(self, *verb: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """A verb as a person types it, for those that go on running or may hang."""
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, env=self.environment(), timeout=PATIENCE,
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "scriptixd", *verb, "-c", str(self.config)], check=False, capture_output=True,
+            text=True, env={**os.environ, **self.environment()}, timeout=PATIENCE, stdin=subprocess.DEVNULL,
         )  # fmt: skip
+        return self._heard(done, check)
+
+    @staticmethod
+    def _heard(done: subprocess.CompletedProcess[str], check: bool) -> subprocess.CompletedProcess[str]:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
         return done
 
+    def assert_alive(self) -> None:
+        """Nobody waits for what a daemon that has ended would have done."""
+        assert self.daemon is None or self.daemon.poll() is None, "the daemon has ended by itself"
+
     def list(self) -> dict[str, dict[str, Any]]:
         """What `list --json` says, by relative path in its folder."""
+        self.assert_alive()
         if not self.state.exists():
             return {}
         done = self.say("list", "--json", check=False)
@@ -191,8 +249,13 @@ class House:
         return {path: row["state"] for path, row in self.list().items()}
 
     def status(self, folder: str) -> dict[str, Any]:
-        """What `status --json` says of a folder."""
-        found: list[dict[str, Any]] = json.loads(self.say("status", "--json", check=False).stdout)["folders"]
+        """What `status --json` says of a folder, once the daemon has made its state file."""
+
+        def told() -> str:
+            self.assert_alive()
+            return self.say("status", "--json", check=False).stdout
+
+        found: list[dict[str, Any]] = json.loads(eventually(told, "status answers"))["folders"]
         return next(one for one in found if one["name"] == folder)
 
     def until(self, count: int, state: str = "done") -> dict[str, dict[str, Any]]:
@@ -209,6 +272,6 @@ class House:
 
 
 @contextmanager
-def house(place: Path) -> Iterator[House]:
-    with House(place) as built:
+def house(place: Path, kind: type[SandboxHere] = SandboxHere) -> Iterator[House]:
+    with House(place, kind(place / "sandbox")) as built:
         yield built

@@ -1,4 +1,4 @@
-"""The verbs as people and scripts use them: the real program, a real state file, output in a pipe."""
+"""The verbs as people and scripts use them: the real program, a real state file, output that is no terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from desk import PROGRAM, Desk
+from desk import PROGRAM, Desk, eventually
 
 from scriptixd.jobs.clock import boot_id, read_clock
 from scriptixd.jobs.events import Closing, Dismissed, Event, Rejected, UploadFinished, UploadOpened
@@ -93,6 +93,24 @@ def test_without_a_verb_all_of_them_are_told(desk: Desk) -> None:
     assert set(listed) == set(VERBS)
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["list", "--json"],
+        ["list", "--colour"],
+        ["explain", "-h"],
+        ["explain", NASTY],
+        ["retry", "--failed"],
+        ["status", "-c", "/nowhere.yaml"],
+    ],
+)
+def test_the_program_says_what_these_tests_hear_without_a_process(desk: Desk, verb: list[str | bytes]) -> None:
+    desk.add(NASTY, held_for="was there before")
+    desk.add("a.mp4", *VOIDED)
+    typed, said = desk.typed(*verb), desk.say(*verb)
+    assert (typed.returncode, typed.stdout, typed.stderr) == (said.returncode, said.stdout, said.stderr)
+
+
 def test_a_wrong_option_is_usage(desk: Desk) -> None:
     assert desk.say("list", "--colour").returncode == 2
 
@@ -102,8 +120,8 @@ def test_five_mistakes_in_a_configuration_are_five_lines_and_nothing_is_started(
         f"api: {{url: 'ftp://x', key: k, chunk_size: many}}\nstate: {desk.state}\n"
         f"folders:\n  - {{path: {desk.base}, langauge: nl, document_type: film, settle: soon}}\n"
     )
-    for verb in (["run"], ["check"], ["check", "--syntax"], ["status"], ["list"], ["explain", "x"], ["approve", "x"]):
-        done = desk.say(*verb)
+    verbs = (["check"], ["check", "--syntax"], ["status"], ["list"], ["explain", "x"], ["approve", "x"])
+    for done in (desk.typed("run"), *(desk.say(*verb) for verb in verbs)):
         assert done.returncode == 2
         lines = done.stderr.splitlines()
         assert len(lines) == 5, done.stderr
@@ -219,7 +237,7 @@ def test_a_name_can_be_given_in_the_escapes_that_are_printed(desk: Desk) -> None
 
 def test_a_terminal_of_another_encoding_gets_escapes(desk: Desk) -> None:
     desk.add("été.mp4")
-    done = desk.say("list", PYTHONIOENCODING="ascii")
+    done = desk.typed("list", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert "\\xe9t\\xe9.mp4" in done.stdout
 
@@ -455,9 +473,8 @@ def test_a_running_daemon_applies_what_is_decided(desk: Desk) -> None:
         done = desk.say("dismiss", "a.mp4")
         assert done.stdout.endswith("dismissed: it is left alone\n"), done.stderr
         assert desk.row("a.mp4")["state"] == "dismissed"
-        told = desk.say("status")
-        assert told.stdout.startswith("running  scriptixd ")
-        assert "watched by " in told.stdout
+        eventually(lambda: "watched by " in desk.say("status").stdout)
+        assert desk.say("status").stdout.startswith("running  scriptixd ")
         status = json.loads(desk.say("status", "--json").stdout)
         assert status["counts"] == {"dismissed": 2}
         assert [folder["name"] for folder in status["folders"]] == ["council", "court"]
@@ -466,7 +483,7 @@ def test_a_running_daemon_applies_what_is_decided(desk: Desk) -> None:
 
 def test_a_state_that_is_held_ends_a_second_daemon_with_75(desk: Desk) -> None:
     with desk.store():
-        done = desk.say("run")
+        done = desk.typed("run")
     assert done.returncode == 75
     assert "is held by another scriptixd" in done.stderr
     assert len(done.stderr.splitlines()) == 2
@@ -475,9 +492,8 @@ def test_a_state_that_is_held_ends_a_second_daemon_with_75(desk: Desk) -> None:
 def test_a_damaged_state_file_is_a_sentence(desk: Desk) -> None:
     desk.add("a.mp4")
     desk.state.write_bytes(b"no database" * 1000)
-    for verb in (["list"], ["status"], ["run"], ["approve", "a.mp4"]):
-        done = desk.say(*verb)
-        assert done.returncode == 2, verb
+    for done in (desk.typed("run"), desk.say("list"), desk.say("status"), desk.say("approve", "a.mp4")):
+        assert done.returncode == 2, done.args
         assert "is damaged" in done.stderr
 
 
@@ -540,7 +556,7 @@ def test_root_writes_as_the_user_of_the_state_file(desk: Desk) -> None:
         if above == Path(tempfile.gettempdir()):
             break
         above.chmod(0o755)
-    assert desk.say("approve", "a.mp4").returncode == 0
+    assert desk.typed("approve", "a.mp4").returncode == 0
     assert {place.stat().st_uid for place in desk.state.parent.iterdir()} == {65534}
     assert desk.row("a.mp4")["state"] == "found"
 
@@ -592,7 +608,7 @@ def test_a_sandbox_says_where_it_listens_and_what_to_write(tmp_path: Path) -> No
 
 def test_a_port_that_is_taken_is_a_sentence(desk: Desk) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = desk.say("sandbox", "--port", str(taken.getsockname()[1]))
+        done = desk.typed("sandbox", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 2
     assert "cannot listen" in done.stderr
     assert len(done.stderr.splitlines()) == 2

@@ -16,11 +16,9 @@ from pathlib import Path
 
 import pytest
 import srt
-from house import KEY, House, eventually, house, tone
+from house import KEY, House, SandboxProcess, eventually, house, spoken, tone
 
-from scriptixd.sandbox import SAMPLE
-
-HEARD = {"leisure", "married", "amiable", "respectable"}
+HEARD = {"amiable", "respectable"}  # in the middle of the sample
 MIB = 1024 * 1024
 
 
@@ -47,20 +45,21 @@ def completed(home: House) -> list[dict[str, object]]:
 
 def test_a_spoken_recording_comes_back_as_json_and_srt_beside_it(home: House) -> None:
     folder = home.folder("spoken", language="en")
+    original = spoken(home.place / "austen.wav")
     home.start()
-    source = home.drop(folder)
-    row = home.until(1)["spoken/austen.flac"]
+    source = home.drop(folder, "austen.wav", original)
+    row = home.until(1)["spoken/austen.wav"]
     assert words(folder / "austen.srt") >= HEARD
     sidecar = json.loads((folder / "austen.json").read_bytes())
     assert sidecar["result"]["status"] == "done"
-    digest = hashlib.sha256(SAMPLE.read_bytes()).hexdigest()
-    assert sidecar["scriptixd"]["source"] == {"name": "austen.flac", "size": SAMPLE.stat().st_size, "sha256": digest}
+    digest = hashlib.sha256(original.read_bytes()).hexdigest()
+    assert sidecar["scriptixd"]["source"] == {"name": "austen.wav", "size": original.stat().st_size, "sha256": digest}
     assert sidecar["scriptixd"]["session_id"] == row["session_id"]
     assert row["sha256"] == digest
     assert [upload["sha256"] for upload in completed(home)] == [digest]
-    assert source.read_bytes() == SAMPLE.read_bytes()
+    assert source.read_bytes() == original.read_bytes()
     beside = sorted(entry.name for entry in folder.iterdir())
-    assert beside == [".scriptixd-claim", "austen.flac", "austen.json", "austen.srt"]
+    assert beside == [".scriptixd-claim", "austen.json", "austen.srt", "austen.wav"]
     code, took = home.stop()
     assert code == 0
     assert took < 5
@@ -91,9 +90,9 @@ def test_a_copy_and_a_change_of_delivery_settings_send_nothing(home: House) -> N
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_an_upload_goes_on_where_the_server_has_it(home: House, how: signal.Signals) -> None:
-    home.settings["api"]["chunk_size"] = "1MiB"
+    home.settings["api"]["chunk_size"] = "256KiB"
     folder = home.folder("large", language="en")
-    noise(folder / "noise.mp4", 192 * MIB)
+    noise(folder / "noise.mp4", 48 * MIB)
     home.start()
     path = eventually(
         lambda: next((r["path"] for r in home.sandbox.requests() if r["method"] == "PATCH"), None), "sent"
@@ -160,7 +159,7 @@ def _all_done(home: House, count: int) -> bool:
 
 def test_memory_stays_small_while_a_large_file_is_sent(home: House) -> None:
     folder = home.folder("large", language="en")
-    noise(folder / "noise.mp4", 320 * MIB)
+    noise(folder / "noise.mp4", 192 * MIB)
     daemon = home.start()
     eventually(lambda: completed(home), "the upload is complete")
     peak = next(
@@ -203,19 +202,19 @@ def test_a_refused_key_fails_no_job_and_heals_by_itself(home: House) -> None:
     tone(folder / "two.wav", 0.5, 50)
     home.settings["api"]["url"] = home.settings["api"]["url"].replace("/api/v3", "/nowhere")
     home.write_config()
-    done = home.say("run", "--once", check=False)
+    done = home.typed("run", "--once", check=False)
     assert done.returncode == 1
     assert set(home.states().values()) <= {"found", "settling"}
     complaints = [line for line in done.stderr.splitlines() if "api.url" in line]
     assert len(complaints) == 1, done.stderr
     home.settings["api"]["url"] = home.sandbox.url
     home.write_config()
-    home.say("run", "--once")
+    home.typed("run", "--once")
     assert set(home.states().values()) == {"done"}
 
 
 def test_a_wrong_key_is_told_once_and_the_right_one_goes_on(home: House) -> None:
-    home.sandbox.end(signal.SIGTERM)
+    home.sandbox.stop()
     home.sandbox.key = "the-right-key"
     home.sandbox.start()
     folder = home.folder("locked", language="en")
@@ -242,25 +241,27 @@ def test_run_once_works_until_nothing_goes_on_by_itself(home: House) -> None:
     (folder / "no media.mp4").write_bytes(os.urandom(5000))
     (folder / "notes.txt").write_text("not for us")
     home.write_config()
-    done = home.say("run", "--once", check=False)
+    done = home.typed("run", "--once", check=False)
     assert done.returncode == 1, "one of them is no media"
     assert home.states() == {"once/no media.mp4": "failed", "once/tone.wav": "done"}
-    again = home.say("run", "--once")
+    again = home.typed("run", "--once")
     assert again.returncode == 0, "nothing failed in this run"
     assert home.sandbox.counts()["created"] == 2
 
 
-def test_the_sandbox_may_die_too(home: House) -> None:
-    folder = home.folder("both", language="en")
-    home.start()
-    home.drop(folder)
-    eventually(lambda: "transcribing" in home.states().values(), "transcribing")
-    home.sandbox.end(signal.SIGKILL)
-    time.sleep(1)
-    home.sandbox.start()
-    home.until(1)
-    assert words(folder / "austen.srt") >= HEARD
-    assert home.sandbox.counts()["completed"] == 1
+def test_the_sandbox_may_die_too(tmp_path: Path) -> None:
+    with house(tmp_path, SandboxProcess) as home:
+        sandbox, folder = home.sandbox, home.folder("both", language="en")
+        assert isinstance(sandbox, SandboxProcess)
+        home.start()
+        home.drop(folder, "austen.wav", spoken(home.place / "austen.wav"))
+        eventually(lambda: "transcribing" in home.states().values(), "transcribing")
+        sandbox.kill()
+        eventually(lambda: "Connection refused" in home.log.read_text(), "it is missed")
+        sandbox.start()
+        home.until(1)
+        assert words(folder / "austen.srt") >= HEARD
+        assert sandbox.counts()["completed"] == 1
 
 
 def test_a_folder_that_is_not_there_is_waited_for(home: House) -> None:
@@ -277,16 +278,16 @@ def test_a_folder_that_is_taken_out_waits_for_nothing_and_comes_back(home: House
     first, second = home.folder("first", language="en", existing="hold"), home.folder("second", language="en")
     tone(first / "old.wav", 0.5, 40)
     home.write_config()
-    home.say("run", "--once")
+    home.typed("run", "--once")
     assert home.states() == {"first/old.wav": "held"}
     removed = home.settings["folders"].pop(0)
     tone(second / "new.wav", 0.5, 50)
     home.write_config()
-    home.say("run", "--once")
+    home.typed("run", "--once")
     assert home.states() == {"first/old.wav": "gone", "second/new.wav": "done"}
     home.settings["folders"].append(removed)
     home.write_config()
-    home.say("run", "--once")
+    home.typed("run", "--once")
     assert home.states() == {"first/old.wav": "held", "second/new.wav": "done"}
 
 
@@ -327,7 +328,7 @@ def test_a_state_file_that_is_taken_away_ends_the_daemon_before_it_pays_for_more
         home.state.write_bytes(b"")
         for path in home.place.glob("state.db-*"):
             path.unlink()
-        again = home.say("run", "--once", check=False)
+        again = home.typed("run", "--once", check=False)
         assert again.returncode == 2
         assert "is empty, and was not" in again.stderr
 
@@ -336,7 +337,7 @@ def test_a_second_daemon_is_kept_away(home: House) -> None:
     home.folder("held", language="en")
     home.start()
     eventually(lambda: home.state.exists() and "watches" in home.log.read_text(), "running")
-    done = home.say("run", check=False)
+    done = home.typed("run", check=False)
     assert done.returncode == 75
     assert "held by another" in done.stderr
 

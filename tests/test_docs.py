@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
+import in_process
 import pytest
 
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
@@ -64,9 +64,8 @@ def test_every_verb_is_in_the_readme_and_no_other() -> None:
 
 @pytest.mark.parametrize("verb", verbs())
 def test_the_help_of_a_verb_has_an_example(verb: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "scriptixd", verb, "--help"], capture_output=True, text=True, check=True
-    )
+    done = in_process.say([verb, "--help"], {})
+    assert done.returncode == 0
     assert f"scriptixd {verb}" in done.stdout
     assert "xample" in done.stdout
 
@@ -80,9 +79,8 @@ def test_the_tests_that_the_readme_names_exist() -> None:
 
 def test_options_that_the_readme_names_are_options() -> None:
     for verb, rest in re.findall(r"^\| `scriptixd (\w+)[^|]*\|([^|]*)\|", README, re.MULTILINE):
-        done = subprocess.run(
-            [sys.executable, "-m", "scriptixd", verb, "--help"], capture_output=True, text=True, check=True
-        )
+        done = in_process.say([verb, "--help"], {})
+        assert done.returncode == 0
         for option in re.findall(r"`(--[\w-]+)`", rest):
             assert option in done.stdout, (verb, option)
 

@@ -364,7 +364,7 @@ def test_what_is_no_media_has_no_sound_or_is_empty_ends_in_error_and_silence_in_
 
 
 def test_times_count_from_the_start_of_the_media_and_each_file_is_heard_afresh(samples: bytes, tmp_path: Path) -> None:
-    speech = clip(samples, 17.0, 23.5)
+    speech = clip(samples, 17.0, 20.0)
     early, late = tmp_path / "early.wav", tmp_path / "late.wav"
     wav(speech, early)
     wav(bytes(5 * SAMPLE_RATE * 2) + speech, late)
@@ -453,17 +453,17 @@ def test_sessions_are_listed_newest_first_in_pages(client: Client) -> None:
     assert page(limit=1000, offset=7) == (0, 7, [])
 
 
-def test_fifty_clips_at_once_each_get_their_own_transcript(sandbox: Sandbox, samples: bytes, tmp_path: Path) -> None:
+def test_twenty_clips_at_once_each_get_their_own_transcript(sandbox: Sandbox, samples: bytes, tmp_path: Path) -> None:
     client = Client(sandbox.url)
     bodies = [
-        wav(clip(samples, 17 + number / 20, 18 + number / 20), tmp_path / f"{number}.wav") for number in range(50)
+        wav(clip(samples, 17 + number / 20, 17.5 + number / 20), tmp_path / f"{number}.wav") for number in range(20)
     ]
     with ThreadPoolExecutor(8) as pool:
         locations = list(pool.map(client.upload, bodies))
     results = [client.final_result(session) for session in map(client.session, locations) if session]
-    assert [result["status"] for result in results] == ["done"] * 50
+    assert [result["status"] for result in results] == ["done"] * 20
     counts = client.counts()
-    assert (counts["created"], counts["completed"]) == (50, 50)
+    assert (counts["created"], counts["completed"]) == (20, 20)
     assert {it["sha256"] for it in counts["uploads"]} == {hashlib.sha256(body).hexdigest() for body in bodies}
 
 
@@ -485,11 +485,13 @@ def test_a_kill_in_the_middle_of_a_patch_never_corrupts_the_resumed_upload(progr
     assert counts["uploads"][0]["sha256"] == hashlib.sha256(body).hexdigest()
 
 
-def test_a_kill_in_the_middle_of_recognition_loses_no_session_and_leaves_no_process(program: Program) -> None:
+def test_a_kill_in_the_middle_of_recognition_loses_no_session_and_leaves_no_process(
+    program: Program, samples: bytes, tmp_path: Path
+) -> None:
     client = program.start()
     assert program.process is not None
     pid = program.process.pid
-    session = client.session(client.upload(SAMPLE.read_bytes(), filename="austen.flac"))
+    session = client.session(client.upload(wav(clip(samples, 17.0, 23.5), tmp_path / "austen.wav")))
     assert session is not None
     listening = eventually(lambda: children(pid))
     assert client.result(session)["status"] == "processing"

@@ -92,6 +92,38 @@ def warnings_about(home: House, word: str) -> list[str]:
     return [line for line in home.log.read_text().splitlines() if word in line]
 
 
+# two daemons
+
+
+def test_a_second_daemon_on_the_same_folder_waits_until_the_first_is_dead_and_a_person_says_yes(
+    home: House, tmp_path: Path
+) -> None:
+    folder = home.folder("shared", language="en")
+    (tmp_path / "second").mkdir()
+    with house(tmp_path / "second") as second:
+        second.settings["folders"].append({"path": str(folder), "language": "en", "existing": "ignore"})
+        home.start()
+        tone(folder / "one.wav", 0.5, 40)
+        home.until(1)
+        second.start()
+        reason = eventually(lambda: second.status("shared")["offline"], "it stands back")
+        assert f"watched by {socket.gethostname()} since" in reason
+        tone(folder / "two.wav", 0.5, 50)
+        home.until(2)
+        assert second.sandbox.counts()["created"] == 0
+        assert home.status("shared")["offline"] is None
+        home.kill()
+        asks = eventually(lambda: second.status("shared")["asks"], "the claim is dead")
+        assert socket.gethostname() in asks
+        assert second.sandbox.counts()["created"] == 0
+        second.say("approve", "shared")
+        eventually(lambda: watches(second, "shared"), "it has taken over")
+        tone(folder / "three.wav", 0.5, 60)
+        second.until(1)
+        assert sent(second) == once(folder / "three.wav")
+        second.stop()
+
+
 # slow writers
 
 
@@ -434,6 +466,8 @@ def test_a_disk_that_hangs_holds_up_only_itself(home: House, faulty: FaultyShare
         usual = took(home, good, "first.wav", 40)
         eventually(lambda: watches(home, "faulty"), "watched")
         faulty.hang()
+        for verb in (("list",), ("status",), ("explain", str(good / "first.wav"))):
+            home.typed(*verb)
         tone(faulty.behind / "meanwhile.wav", 0.5, 60)
         assert took(home, good, "second.wav", 50) < 3 * usual
         eventually(lambda: home.status("faulty")["hung"], "hung")
@@ -441,9 +475,9 @@ def test_a_disk_that_hangs_holds_up_only_itself(home: House, faulty: FaultyShare
         told.clear()
         assert took(home, good, "third.wav", 70) < 3 * usual
         for verb in (("list",), ("explain", str(good / "third.wav"))):
-            home.say(*verb)
+            home.typed(*verb)
         with ThreadPoolExecutor(2) as people:  # what looks at every folder says what does not answer
-            for done in people.map(lambda verb: home.say(verb, check=False), ("check", "plan")):
+            for done in people.map(lambda verb: home.typed(verb, check=False), ("check", "plan")):
                 assert "does not answer" in done.stdout
         eventually(lambda: told.count("WATCHDOG=1") >= 3, "systemd hears that the daemon lives")
         code, seconds = home.stop()
@@ -496,38 +530,6 @@ def test_check_explains_a_local_a_network_and_a_missing_folder_in_one_line_each(
     for name, words in (("local", "events"), ("faulty", "fuse.faulty"), ("missing", "does not exist")):
         told = [line for line in lines if line.split()[1] == f"{name}:"]
         assert [words in line for line in told] == [True], done.stdout
-
-
-# two daemons
-
-
-def test_a_second_daemon_on_the_same_folder_waits_until_the_first_is_dead_and_a_person_says_yes(
-    home: House, tmp_path: Path
-) -> None:
-    folder = home.folder("shared", language="en")
-    (tmp_path / "second").mkdir()
-    with house(tmp_path / "second") as second:
-        second.settings["folders"].append({"path": str(folder), "language": "en", "existing": "ignore"})
-        home.start()
-        tone(folder / "one.wav", 0.5, 40)
-        home.until(1)
-        second.start()
-        reason = eventually(lambda: second.status("shared")["offline"], "it stands back")
-        assert f"watched by {socket.gethostname()} since" in reason
-        tone(folder / "two.wav", 0.5, 50)
-        home.until(2)
-        assert second.sandbox.counts()["created"] == 0
-        assert home.status("shared")["offline"] is None
-        home.kill()
-        asks = eventually(lambda: second.status("shared")["asks"], "the claim is dead")
-        assert socket.gethostname() in asks
-        assert second.sandbox.counts()["created"] == 0
-        second.say("approve", "shared")
-        eventually(lambda: watches(second, "shared"), "it has taken over")
-        tone(folder / "three.wav", 0.5, 60)
-        second.until(1)
-        assert sent(second) == once(folder / "three.wav")
-        second.stop()
 
 
 # a file server
