@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from scriptixd.jobs.events import Approved
-from scriptixd.jobs.source import Admission, Look, Question, Restless, Settling, Sighting, Source
+from scriptixd.jobs.source import HELD_FOR_FLOOD, Admission, Look, Question, Restless, Sighting, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
 from scriptixd.roots.paths import joined
-from scriptixd.roots.root import Disk
+from scriptixd.roots.root import Disk, Stat
 
 
 class MemoryBook:
@@ -22,6 +23,7 @@ class MemoryBook:
         self.sources: dict[tuple[str, str], Source] = {}
         self.admitted: list[tuple[str, Admission]] = []
         self.gone: list[str] = []
+        self.approved: set[str] = set()  # paths of a flood that a person has said yes to
         self.renamed: list[tuple[str, str]] = []
         self.writes = 0
         self.question: Question | None = None
@@ -41,23 +43,22 @@ class MemoryBook:
     def directories(self, folder: str) -> Sequence[str]:
         return sorted({source.directory for source in self._of(folder) if source.present})
 
-    def settling(self, folder: str, boot_id: str) -> Sequence[Settling]:
-        found: dict[str, list[float]] = {}
-        for source in self._of(folder):
-            if source.present and not source.settled:
-                since = source.look.since if source.look.boot_id == boot_id else 0.0
-                found.setdefault(source.directory, []).append(since)
-        return [Settling(directory, len(since), min(since)) for directory, since in sorted(found.items())]
+    def unsettled(self, folder: str) -> int:
+        return sum(source.present and not source.settled for source in self._of(folder))
 
     def restless(self, folder: str, since: float, most: int) -> Sequence[Restless]:
         names = {source.id: source.path for source in self._of(folder)}
         found = [Restless(names[id_], at) for id_, at in self._unsettled.items() if at < since]
         return sorted(found, key=lambda one: one.since)[:most]
 
-    def arrived(self, folder: str, since: float) -> int:
-        there = [one for one in self._of(folder) if one.present and not one.existing and self._seen[one.id] >= since]
+    def arrived(self, folder: str, since: float, most: int) -> int:
         missing = {_file(one) for one in self._of(folder) if not one.present}
-        return sum(_file(one) not in missing for one in there)
+        new = [one for one in self._of(folder) if one.present and not one.existing and _file(one) not in missing]
+        coming = [one for one in new if self._unsettled.get(one.id) == self._seen[one.id]]
+        came = [one for one in new if one not in coming and since <= self._seen[one.id] <= since + 3660]
+        came.sort(key=lambda one: (self._seen[one.id], one.id), reverse=True)
+        unasked = list(takewhile(lambda one: one.path not in self.approved, came))
+        return min(len(coming) + len(unasked), most + 1)
 
     def begin_contact(self, folder: str, identity: str, at: float) -> bool:
         return not self._contacts.setdefault((folder, identity), False)
@@ -94,12 +95,13 @@ class MemoryBook:
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         self.writes += 1
-        before = {_file(one) for one in self._of(folder) if one.existing}
         for told in sightings:
-            stat = told.stat
-            past = stat is not None and told.admission is None and (stat.inode, stat.size, stat.mtime_ns) in before
+            stat, path = told.stat, joined(directory, told.name)
+            if stat is not None and told.look is None:
+                self.sources[folder, path] = replace(self.sources[folder, path], stat=stat)
+                continue
+            past = stat is not None and told.admission is None and self._existed(folder, stat)
             sighting = replace(told, existing=True) if past else told
-            path = joined(directory, sighting.name)
             if sighting.stat is None:
                 self._miss(self.sources[folder, path])
             else:
@@ -135,11 +137,17 @@ class MemoryBook:
             self._seen[seen.id] = at
         if known is None and (old := next((one for one in self._same_file(seen) if not one.present), None)) is not None:
             seen = self._move(old, seen)
+        if admission is not None and self._unsettled.get(seen.id) == self._seen[seen.id]:
+            self._seen[seen.id] = at
         if admission is not None:
             self.admitted.append((path, admission))
             self._unsettled.pop(seen.id, None)
         elif seen.id not in self._unsettled:
             self._unsettled[seen.id] = at
+
+    def _existed(self, folder: str, stat: Stat) -> bool:
+        same = (one for one in self._of(folder) if one.existing and one.stat.size == stat.size)
+        return any(one.stat.inode == stat.inode and (one.present or one.stat == stat) for one in same)
 
     def _same_file(self, source: Source) -> list[Source]:
         return [one for one in self._of(source.folder) if _file(one) == _file(source) and one.id != source.id]
@@ -152,6 +160,12 @@ class MemoryBook:
         self.sources[new.folder, new.path] = moved
         self._unsettled.pop(new.id, None)
         return moved
+
+    def approve(self, folder: str, path: str) -> None:
+        """A person says yes to a file."""
+        admission = dict(self.admitted)[path]
+        if admission.held_for == HELD_FOR_FLOOD:
+            self.approved.add(path)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -190,9 +204,9 @@ class StoredBook(MemoryBook):
         assert sorted(stored) == super().directories(folder)
         return stored
 
-    def settling(self, folder: str, boot_id: str) -> Sequence[Settling]:
-        stored = self._store.sources.settling(folder, boot_id)
-        assert sorted(stored, key=lambda one: one.directory) == super().settling(folder, boot_id)
+    def unsettled(self, folder: str) -> int:
+        stored = self._store.sources.unsettled(folder)
+        assert stored == super().unsettled(folder)
         return stored
 
     def restless(self, folder: str, since: float, most: int) -> Sequence[Restless]:
@@ -200,9 +214,9 @@ class StoredBook(MemoryBook):
         assert sorted(one.since for one in stored) == [one.since for one in super().restless(folder, since, most)]
         return stored
 
-    def arrived(self, folder: str, since: float) -> int:
-        stored = self._store.sources.arrived(folder, since)
-        assert stored == super().arrived(folder, since)
+    def arrived(self, folder: str, since: float, most: int) -> int:
+        stored = self._store.sources.arrived(folder, since, most)
+        assert stored == super().arrived(folder, since, most)
         return stored
 
     def begin_contact(self, folder: str, identity: str, at: float) -> bool:
@@ -246,8 +260,15 @@ class StoredBook(MemoryBook):
         super().record(folder, directory, sightings, at)
         return self._store.sources.record(folder, directory, sightings, at)
 
+    def leave(self, folder: str, at: float) -> None:
+        """The folder is not configured any more."""
+        for directory in super().directories(folder):
+            names = [name for name, source in super().in_directory(folder, directory).items() if source.present]
+            super().record(folder, directory, [Sighting(name, None) for name in names], at)
+        self._store.sources.leave(folder, at)
+
     def approve(self, folder: str, path: str) -> None:
-        """A person says yes to a file."""
+        super().approve(folder, path)
         source = self._store.sources.at(folder, path)
         job = self._store.jobs.newest_of(source.id) if source else None
         assert job is not None

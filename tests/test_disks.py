@@ -12,7 +12,7 @@ import pytest
 from fakes import BOOT, DUTCH, START, World
 
 from scriptixd.jobs.job import State
-from scriptixd.jobs.source import Question, QuestionKind, Settling
+from scriptixd.jobs.source import Question, QuestionKind
 from scriptixd.jobs.store import Store, database
 from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.store.requests import Verb
@@ -174,7 +174,7 @@ def test_a_state_file_of_the_first_version_goes_on_with_all_that_it_knew(
         assert ready is not None
         assert (held.state, held.held_for, held.cleared) == (State.HELD, "was there", "")
         assert (ready.state, ready.version, ready.cleared) == (State.READY, 6, "")
-        assert sources.settling("council", BOOT) == [Settling("", 1, 12.0)]
+        assert sources.unsettled("council") == 1
         assert [(one.path, one.since) for one in sources.restless("council", AT, 9)] == [("grows.wav", 200.0)]
         assert sources.at("council", os.fsdecode(b"caf\xe9.wav")) is not None
         assert [(one.verb, one.job_id, one.folder) for one in world.store.requests.open()] == [(Verb.APPROVE, 2, None)]

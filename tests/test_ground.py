@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench import BOOKS, DUTCH, SOUND, WATCHED, WINDOW, Bench, policy
+from bench import BOOKS, DUTCH, SOUND, WATCHED, WINDOW, Bench, nothing, policy
 from memory_book import MemoryBook, StoredBook
 
+from scriptixd.errors import FileTrouble
 from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_EXISTING, HELD_FOR_FLOOD, Admission, Existing, QuestionKind
 from scriptixd.roots.root import Identity, Nested
 from scriptixd.watch.claim import DEAD_AFTER, NAME
@@ -19,6 +20,7 @@ from scriptixd.watch.filters import Filter
 from scriptixd.watch.scanner import CONFIRM
 
 NAS = Nested("nas", Identity("cifs", "//nas/media", "/"))
+OTHER = Nested("nas", Identity("cifs", "//new/media", "/"))
 
 
 @pytest.fixture(params=BOOKS)
@@ -269,19 +271,154 @@ def test_a_disk_below_the_root_that_is_away_takes_nothing_along(bench: Bench) ->
     assert bench.present == {"a.wav"}
 
 
-def test_another_disk_below_the_root_is_asked_about(bench: Bench) -> None:
+def test_another_disk_below_the_root_stops_its_own_directory_alone_until_a_yes(bench: Bench) -> None:
+    bench.root.nested = (NAS,)
+    bench.run()
+    bench.put("nas/known.wav")
+    bench.put("nas/deep/gone.wav")
+    bench.run(1000)
+    bench.settle()
+    bench.root.nested = (OTHER,)
+    (bench.folder / "nas/deep/gone.wav").unlink()
+    bench.put("nas/there.wav")
+    bench.put("a.wav")
+    for restart in (False, False, True):
+        if restart:
+            bench.start()
+        bench.run(1000)
+        bench.settle()
+        assert not bench.offline
+        (problem,) = bench.scanner.view.problems
+        assert "nas in it is another disk now: cifs //new/media" in problem
+        assert "scriptixd approve council" in problem
+        assert bench.book.question is not None
+        assert bench.book.question.kind is QuestionKind.DISK
+        assert bench.present == {"nas/known.wav", "nas/deep/gone.wav", "a.wav"}
+    assert bench.admitted["a.wav"] == Admission(DUTCH)
+    bench.root.listed.clear()
+    bench.ring("nas", trees=("nas/deep",))
+    bench.run()
+    assert bench.root.listed == [], "nobody looks into it"
+    bench.book.answer("council")
+    bench.scanner.nudge()
+    bench.settle()
+    assert bench.scanner.view.problems == ()
+    assert bench.book.question is None
+    bench.run(1000)
+    assert bench.present == {"nas/known.wav", "nas/there.wav", "a.wav"}
+    assert bench.admitted["nas/there.wav"] == Admission(DUTCH, held_for=HELD_FOR_EXISTING)
+    assert [path for path, _ in bench.book.admitted].count("nas/known.wav") == 1
+
+
+def test_the_disk_of_before_below_the_root_takes_the_question_back(bench: Bench) -> None:
     bench.root.nested = (NAS,)
     bench.run()
     bench.put("nas/b.wav")
     bench.run(1000)
     bench.settle()
-    bench.root.nested = (Nested("nas", Identity("cifs", "//new/media", "/")),)
+    bench.root.nested = (OTHER,)
     bench.run(1000)
-    assert "nas in it is another disk now" in bench.offline
-    bench.book.answer("council")
+    assert bench.book.question is not None
+    bench.root.nested = (NAS,)
+    bench.run(1000)
+    assert bench.book.question is None
+    assert bench.scanner.view.problems == ()
+    assert bench.present == {"nas/b.wav"}
+
+
+def test_two_other_disks_below_the_root_are_asked_about_one_after_the_other(bench: Bench) -> None:
+    tapes = Nested("tapes", Identity("nfs4", "tapes:/all", "/"))
+    bench.root.nested = (NAS, tapes)
+    bench.run()
+    bench.put("nas/a.wav")
+    bench.put("tapes/b.wav")
+    bench.run(1000)
     bench.settle()
+    bench.root.nested = (OTHER, replace(tapes, identity=OTHER.identity))
+    bench.put("nas/c.wav")
+    bench.put("tapes/d.wav")
+    for present in ({"nas/a.wav", "tapes/b.wav"}, {"nas/a.wav", "nas/c.wav", "tapes/b.wav"}):
+        bench.run(1000)
+        bench.settle()
+        assert bench.present == present
+        bench.book.answer("council")
+    bench.run(1000)
+    bench.settle()
+    assert bench.present == {"nas/a.wav", "nas/c.wav", "tapes/b.wav", "tapes/d.wav"}
+    assert bench.book.question is None
+    assert bench.scanner.view.problems == ()
+
+
+def test_another_disk_below_another_root_does_not_ask_over_the_roots_own_question(bench: Bench) -> None:
+    bench.root.nested = (NAS,)
+    bench.run()
+    bench.put("nas/a.wav")
+    bench.put("b.wav")
+    bench.run(1000)
+    bench.settle()
+    bench.root.source, bench.root.nested = "//other-nas/media", (OTHER,)
+    for _ in range(2):
+        bench.run(1000)
+    assert bench.book.question is not None
+    assert "//other-nas/media" in bench.book.question.sentence
+    bench.book.answer("council")
+    for _ in range(3):
+        bench.run(1000)
     assert not bench.offline
-    assert len(bench.book.admitted) == 1
+    assert bench.book.question is not None
+    assert "nas in it" in bench.book.question.sentence
+    bench.book.answer("council")
+    for _ in range(3):
+        bench.run(1000)
+    assert bench.book.question is None
+    assert bench.present == {"nas/a.wav", "b.wav"}
+
+
+def test_a_disk_that_is_away_takes_those_that_are_mounted_below_it_along(bench: Bench) -> None:
+    deep = Nested("nas/deep", Identity("nfs4", "tapes:/all", "/"))
+    bench.root.nested = (NAS, deep)
+    bench.run()
+    bench.put("nas/deep/a.wav")
+    bench.run(1000)
+    bench.settle()
+    share = bench.folder.with_name("share")
+    (bench.folder / "nas").rename(share)
+    (bench.folder / "nas").mkdir()
+    bench.root.nested = ()
+    bench.run(1000)
+    (bench.folder / "nas").rmdir()
+    (share / "deep" / "a.wav").unlink()
+    share.rename(bench.folder / "nas")
+    bench.root.nested = (NAS,)
+    for _ in range(3):
+        bench.run(1000)
+    assert bench.present == {"nas/deep/a.wav"}
+    assert "nas/deep is not mounted" in bench.scanner.view.problems[0]
+
+
+@pytest.mark.parametrize("today", [(), (replace(OTHER, directory="up/nas"),)], ids=["unmounted", "exchanged"])
+def test_a_disk_below_a_directory_that_could_not_be_read_is_not_forgotten(
+    bench: Bench, today: tuple[Nested, ...]
+) -> None:
+    bench.root.nested = (replace(NAS, directory="up/nas"),)
+    bench.run()
+    bench.put("up/nas/a.wav")
+    bench.run(1000)
+    bench.settle()
+
+    def refuse(directory: str) -> None:
+        if directory == "up":
+            raise FileTrouble("up may not be read")
+
+    bench.root.before_listing = refuse
+    bench.root.nested = today
+    (bench.folder / "up/nas/a.wav").unlink()
+    bench.run(1000)
+    bench.root.before_listing = nothing
+    for _ in range(3):
+        bench.run(1000)
+        assert "up/nas" in bench.scanner.view.problems[0]
+    assert bench.present == {"up/nas/a.wav"}
 
 
 def test_a_disk_that_appears_below_the_root_is_a_first_contact(bench: Bench) -> None:
@@ -426,3 +563,101 @@ def test_other_recordings_under_known_names_are_a_flood_too(bench: Bench) -> Non
     bench.ring("")
     bench.settle()
     assert [admission.held_for for _, admission in bench.book.admitted] == [""] * 4 + [HELD_FOR_FLOOD] * 8
+
+
+def test_a_yes_to_a_flood_accounts_for_what_came_until_then(bench: Bench) -> None:
+    watched = replace(WATCHED, ask_above=5)
+    bench.start(watched)
+    for number in range(4):
+        bench.put(f"{number}.wav")
+    bench.run()
+    bench.settle()
+    for number in range(4):
+        bench.put(f"archive/{number}.wav")
+    bench.ring("", trees=("archive",))
+    bench.settle()
+    held = [path for path, admission in bench.admitted.items() if admission.held_for]
+    assert len(held) == 4
+    bench.put("before.wav")
+    bench.ring("")
+    bench.settle()
+    assert bench.admitted["before.wav"].held_for == HELD_FOR_FLOOD
+    for path in (*held, "before.wav"):
+        bench.book.approve("council", path)
+    bench.start(watched)
+    for number in range(5):
+        bench.put(f"later {number}.wav")
+    bench.settle()
+    assert {bench.admitted[f"later {number}.wav"] for number in range(5)} == {Admission(DUTCH)}
+    bench.put("too many.wav")
+    bench.ring("")
+    bench.settle()
+    assert bench.admitted["too many.wav"].held_for == HELD_FOR_FLOOD
+
+
+@pytest.mark.parametrize("by", [2 * FLOOD_WITHIN, -2 * FLOOD_WITHIN, 200 * 86400])
+def test_a_clock_that_is_set_while_files_settle_lets_no_flood_through(bench: Bench, by: float) -> None:
+    bench.start(replace(WATCHED, ask_above=5))
+    bench.run()
+    for number in range(4):
+        bench.put(f"first/{number}.wav")
+    bench.ring("", trees=("first",))
+    bench.run()
+    bench.run(5)
+    for number in range(4):
+        bench.put(f"second/{number}.wav")
+    bench.ring("", trees=("second",))
+    bench.run()
+    bench.now = replace(bench.now, wall=bench.now.wall + by)
+    for _ in range(30):
+        bench.run()
+    assert [admission.held_for for _, admission in bench.book.admitted] == [HELD_FOR_FLOOD] * 8
+
+
+def test_a_touch_of_many_files_is_no_flood(bench: Bench) -> None:
+    bench.start(replace(WATCHED, ask_above=5))
+    for number in range(5):
+        bench.put(f"{number}.wav")
+    bench.run()
+    bench.settle()
+    bench.run(FLOOD_WITHIN)
+    for number in range(5):
+        os.utime(bench.folder / f"{number}.wav", (number, number))
+    bench.put("new.wav")
+    bench.ring("")
+    bench.settle()
+    assert bench.admitted["new.wav"] == Admission(DUTCH)
+
+
+def test_what_came_to_a_folder_while_it_was_not_configured_is_new_and_a_flood_of_it_waits(tmp_path: Path) -> None:
+    book, folder = StoredBook(), tmp_path / "media"
+    folder.mkdir()
+    bench = Bench(folder, book, replace(WATCHED, ask_above=5))
+    bench.put("held.wav")
+    bench.settle()
+    book.leave("council", bench.now.wall)
+    for number in range(6):
+        bench.put(f"{number}.wav")
+    bench.now = replace(bench.now, wall=bench.now.wall + 90 * 86400)
+    bench.start(replace(WATCHED, ask_above=5), boot="boot-2")
+    bench.run()
+    bench.settle()
+    assert bench.admitted.pop("held.wav").held_for == HELD_FOR_EXISTING
+    assert {admission.held_for for path, admission in bench.admitted.items() if path[0].isdigit()} == {HELD_FOR_FLOOD}
+    book.close()
+
+
+def test_what_was_there_before_was_there_before_when_it_is_touched_and_renamed(
+    tmp_path: Path, book: MemoryBook
+) -> None:
+    folder = tmp_path / "media"
+    folder.mkdir()
+    bench = Bench(folder, book)
+    place = bench.put("a.wav")
+    bench.settle()
+    os.utime(place, (1, 1))
+    place.rename(folder / "b.wav")
+    bench.hear("")
+    bench.settle()
+    assert bench.admitted["b.wav"] == Admission(DUTCH, held_for=HELD_FOR_EXISTING)
+    assert bench.present == {"b.wav"}

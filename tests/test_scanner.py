@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -13,7 +14,7 @@ import pytest
 from bench import BOOKS, DUTCH, ENGLISH, SOUND, WATCHED, WINDOW, Bench, HandBell, nothing, policy
 from memory_book import MemoryBook
 
-from scriptixd.errors import AdministratorHeals, FileTrouble, StateTrouble
+from scriptixd.errors import AdministratorHeals, FileTrouble, Hung, ShareTrouble, StateTrouble
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.source import HELD_FOR_EXISTING, Admission, Existing
 from scriptixd.roots.local import LocalRoot
@@ -24,8 +25,17 @@ from scriptixd.watch.filters import Filter
 from scriptixd.watch.ground import Ground
 from scriptixd.watch.hearing import Hearing
 from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window
-from scriptixd.watch.scanner import BELL_CHECK, CONFIRM, RESTLESS_LEAST, RETRY_MOST, Scanner
-from scriptixd.watch.walk import AT_ONCE
+from scriptixd.watch.policy import Policy
+from scriptixd.watch.scanner import (
+    BELL_CHECK,
+    CONFIRM,
+    NUMBERS_STAY,
+    RESTLESS_LEAST,
+    RETRY_MOST,
+    RETRY_UNREAD,
+    Scanner,
+)
+from scriptixd.watch.walk import AT_ONCE, BROKEN_MOST
 
 DEADLINE = 30.0  # s
 
@@ -168,6 +178,52 @@ def test_a_settle_window_of_nothing_takes_two_looks(folder: Path, book: MemoryBo
     assert set(bench.admitted) == {"a.wav"}
 
 
+def test_a_short_window_beside_a_long_one_makes_nobody_look_before_something_can_settle(
+    folder: Path, book: MemoryBook
+) -> None:
+    def mixed(path: str) -> Policy:
+        return Policy(DUTCH, Existing.HOLD, 0.0 if path.startswith("quick/") else 3600.0)
+
+    bench = Bench(folder, book, replace(WATCHED, policy=mixed, windows=(0.0, 3600.0), scan_interval=10_000.0))
+    bench.run()
+    bench.put("quick/a.wav")
+    bench.put("slow/b.wav")
+    bench.ring("", trees=("quick", "slow"))
+    bench.run(bench.run())
+    assert set(bench.admitted) == {"quick/a.wav"}
+    bench.root.listed.clear()
+    for _ in range(100):
+        bench.run(1)
+    assert bench.root.listed == []
+    with (folder / "slow" / "b.wav").open("ab") as file:
+        file.write(SOUND)
+    bench.run(3600)
+    bench.run(3599)
+    assert "slow/b.wav" not in bench.admitted
+    bench.run(2)
+    assert "slow/b.wav" in bench.admitted
+    assert bench.root.listed == ["slow", "slow"]
+
+
+def test_a_directory_that_cannot_be_read_is_not_looked_at_in_a_busy_loop(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book, replace(WATCHED, policy=policy(window=0.0), windows=(0.0,)))
+    bench.run()
+    bench.put("sub/a.wav")
+    bench.ring("", trees=("sub",))
+    bench.run()
+
+    def refuse(directory: str) -> None:
+        if directory == "sub":
+            tries.append(directory)
+            raise FileTrouble("sub may not be read")
+
+    tries: list[str] = []
+    bench.root.before_listing = refuse
+    for _ in range(100):
+        bench.run(1)
+    assert 1 <= len(tries) <= 3
+
+
 def test_a_file_that_never_stops_growing_is_named(bench: Bench) -> None:
     place = bench.put("a.wav")
     bench.put("b.wav")
@@ -272,6 +328,26 @@ def test_a_loss_is_confirmed_however_often_something_else_rings(bench: Bench) ->
         bench.ring("busy")
         bench.run(0.6)
     assert bench.book.gone == ["quiet/a.wav"]
+
+
+def test_each_name_has_to_be_missing_twice(bench: Bench) -> None:
+    for path in ("a.wav", "b.wav", "x/c.wav", "y/d.wav"):
+        bench.put(path)
+    bench.ring(everything=True)
+    bench.settle()
+    (bench.folder / "a.wav").unlink()
+    shutil.rmtree(bench.folder / "x")
+    bench.ring("")
+    bench.run()
+    (bench.folder / "b.wav").unlink()
+    shutil.rmtree(bench.folder / "y")
+    bench.run(CONFIRM)
+    assert sorted(bench.book.gone) == ["a.wav", "x/c.wav"]
+    bench.put("b.wav")
+    bench.put("y/d.wav")
+    bench.run(CONFIRM)
+    assert sorted(bench.book.gone) == ["a.wav", "x/c.wav"]
+    assert bench.present == {"b.wav", "y/d.wav"}
 
 
 def test_a_directory_that_is_no_more_is_not_looked_for_again_and_again(bench: Bench) -> None:
@@ -390,6 +466,145 @@ def test_what_could_not_be_read_when_it_was_first_looked_at_was_there_before(fol
         "new.wav": Admission(DUTCH),
         "closed/deep/a.wav": Admission(DUTCH, held_for=HELD_FOR_EXISTING),
     }
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_file_that_could_not_be_seen_by_the_first_contact_was_there_before(
+    folder: Path, book: MemoryBook, monkeypatch: pytest.MonkeyPatch, restart: bool
+) -> None:
+    bench = Bench(folder, book)
+    bench.put("sub/old.wav")
+    real = bench.root.listing
+
+    def half_blind(directory: str) -> Listing:
+        entries = list(real(directory))
+        return Listing.of(replace(one, stat=None) if one.name in blind else one for one in entries)
+
+    monkeypatch.setattr(bench.root, "listing", half_blind)
+    blind = {"old.wav"}
+    bench.run()
+    bench.put("sub/new.wav")
+    blind = {"old.wav", "new.wav"}
+    bench.ring("sub")
+    bench.run()
+    blind = {"old.wav"}
+    bench.ring("sub")
+    bench.settle()
+    if restart:
+        bench.start()
+    blind = set()
+    bench.run(1000)
+    bench.settle()
+    assert bench.admitted == {
+        "sub/new.wav": Admission(DUTCH),
+        "sub/old.wav": Admission(DUTCH, held_for=HELD_FOR_EXISTING),
+    }
+    bench.put("sub/old.wav", SOUND * 2)
+    bench.ring("sub")
+    bench.settle()
+    assert bench.admitted["sub/old.wav"] == Admission(DUTCH)
+
+
+def _broken(number: int) -> ShareTrouble:
+    """What a root raises where the disk says this."""
+    trouble = ShareTrouble("bad cannot be read", "look after the disk")
+    trouble.__cause__ = OSError(number, os.strerror(number))
+    return trouble
+
+
+def _break(bench: Bench, trouble: ShareTrouble, *directories: str) -> None:
+    def fail(directory: str) -> None:
+        if directory in directories:
+            raise trouble
+
+    bench.root.before_listing = fail
+
+
+@pytest.mark.parametrize("trouble", [_broken(errno.EIO), ShareTrouble("bad cannot be read", "look after the disk")])
+def test_a_directory_that_the_disk_cannot_read_is_left_out_alone(bench: Bench, trouble: ShareTrouble) -> None:
+    for path in ("a.wav", "bad/b.wav", "bad/deep/c.wav", "good/d.wav"):
+        bench.put(path)
+    bench.ring(everything=True)
+    bench.settle()
+    _break(bench, trouble, "bad")
+    bench.put("good/new.wav")
+    bench.put("bad/new.wav")
+    bench.run(1000)
+    bench.settle()
+    assert not bench.offline
+    assert bench.scanner.view.problems == ("bad cannot be read (look after the disk)",)
+    assert bench.book.gone == []
+    assert bench.admitted["good/new.wav"] == Admission(DUTCH)
+    bench.root.before_listing = nothing
+    bench.run(RETRY_UNREAD)
+    bench.settle()
+    assert not bench.scanner.view.problems
+    assert bench.admitted["bad/new.wav"] == Admission(DUTCH)
+
+
+def test_what_the_disk_could_not_read_at_the_first_contact_was_there_before(folder: Path, book: MemoryBook) -> None:
+    bench = Bench(folder, book)
+    bench.put("bad/deep/a.wav")
+    _break(bench, _broken(errno.EIO), "bad")
+    bench.run()
+    bench.start()
+    bench.root.before_listing = nothing
+    bench.run(1000)
+    bench.settle()
+    assert bench.admitted == {"bad/deep/a.wav": Admission(DUTCH, held_for=HELD_FOR_EXISTING)}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "directories"),
+    [
+        (_broken(errno.ESTALE), ("bad",)),
+        (_broken(errno.EHOSTDOWN), ("bad",)),
+        (_broken(errno.ENOTCONN), ("bad",)),
+        (Hung("bad does not answer"), ("bad",)),
+        (_broken(errno.EIO), ("bad", "")),
+        (_broken(errno.EIO), ("",)),
+    ],
+)
+def test_a_disk_that_does_not_answer_any_more_is_away(
+    bench: Bench, trouble: ShareTrouble, directories: tuple[str, ...]
+) -> None:
+    bench.put("bad/a.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    _break(bench, trouble, *directories)
+    bench.ring("bad")
+    bench.run()
+    if directories == ("",):
+        bench.ring("")
+        bench.run()
+    assert bench.offline
+    assert bench.book.gone == []
+
+
+def test_a_disk_that_cannot_read_many_directories_is_away(bench: Bench) -> None:
+    names = [f"{number}" for number in range(BROKEN_MOST + 1)]
+    for name in names:
+        bench.put(f"{name}/a.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    _break(bench, _broken(errno.EIO), *names[1:])
+    bench.run(1000)
+    assert not bench.offline
+    _break(bench, _broken(errno.EIO), *names)
+    bench.run(1000)
+    assert bench.offline
+
+
+def test_a_nudge_that_comes_while_an_attempt_is_ending_is_not_lost(bench: Bench) -> None:
+    bench.root.away = True
+    for _ in range(9):
+        bench.run(61)
+    bench.scanner._stands = lambda _: bench.scanner.nudge()
+    bench.run(61)
+    bench.scanner._stands = lambda _: None
+    bench.root.away = False
+    bench.run(0.1)
+    assert not bench.offline
 
 
 # First contact
@@ -603,6 +818,61 @@ def test_without_watches_for_every_directory_the_folder_is_polled_with_one_warni
         assert [record.levelname for record in caplog.records if "20 watches" in record.message] == ["WARNING"]
     bench.run(1000)
     assert bench.scanner.view.choice == Choice(Mode.EVENTS, bench.scanner.view.choice.why)
+
+
+def test_a_watch_that_is_refused_in_the_middle_of_a_look_is_made_up_for_by_a_look_at_everything(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put("quiet/a.wav")
+    bench.ring(everything=True)
+    bench.settle()
+
+    def refuse(bell: HandBell, directory: str) -> None:
+        if directory == "new":
+            raise AdministratorHeals("20 watches are not enough", "raise it")
+
+    monkeypatch.setattr(HandBell, "cover", refuse)
+    bench.put("new/b.wav")
+    bench.put("quiet/unheard.wav")
+    bench.ring("", trees=("new",))
+    assert bench.run() < 1, "what would have rung is looked for at once"
+    assert bench.bells[-1].stopped
+    assert bench.scanner.view.choice == Choice(Mode.POLL, "20 watches are not enough (raise it)")
+    assert "quiet/unheard.wav" not in bench.present
+    bench.run()
+    assert bench.present == {"quiet/a.wav", "new/b.wav", "quiet/unheard.wav"}
+
+
+def test_new_inodes_of_what_is_known_are_written_down_and_a_rename_after_that_is_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put("sub/a.wav")
+    bench.put("b.wav")
+    bench.ring(everything=True)
+    bench.settle()
+    bench.run(1000)
+    real, mounted = bench.root.listing, 1000
+
+    def renumbered(directory: str) -> Listing:
+        return Listing([(*row[:4], row[4] + mounted if row[4] > 0 else row[4], row[5]) for row in real(directory).rows])
+
+    monkeypatch.setattr(bench.root, "listing", renumbered)
+    bench.run(1000)
+    (bench.folder / "sub/a.wav").rename(bench.folder / "c.wav")
+    bench.hear("", "sub")
+    bench.settle()
+    assert bench.book.renamed == [("sub/a.wav", "c.wav")]
+    assert len(bench.book.admitted) == 2
+    writes = bench.book.writes
+    for _ in range(3):
+        mounted += 1000
+        bench.run(1000)
+    assert bench.book.writes == writes, "a disk that numbers them anew at each look is not written down at each"
+    bench.run(NUMBERS_STAY)
+    assert bench.book.writes == writes + 1
+    (bench.folder / "b.wav").rename(bench.folder / "d.wav")
+    bench.hear("")
+    assert ("b.wav", "d.wav") in bench.book.renamed
 
 
 def test_polling_looks_at_everything_each_time_without_a_doorbell(folder: Path, book: MemoryBook) -> None:

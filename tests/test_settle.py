@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.source import Look, Settling, Source
+from scriptixd.jobs.source import Look, Source
 from scriptixd.roots.root import Stat
 from scriptixd.watch.settle import Span, due, look
 
@@ -80,8 +80,4 @@ def test_a_listing_that_took_long_makes_no_file_look_older_than_it_is() -> None:
 def test_the_look_that_is_due_is_one_that_settles() -> None:
     for since in (0.1, 100.0, 12345.678, 99999.999):
         source = replace(SOURCE, look=Look("boot-1", since, 1))
-        assert look(source, STAT, at(due(Settling("", 1, since), 0.7)), "boot-1", 0.7)[1]
-
-
-def test_after_another_boot_a_look_is_due_at_once() -> None:
-    assert due(Settling("", 1, 0.0), WINDOW) == 0.0
+        assert look(source, STAT, at(due(source.look, 0.7)), "boot-1", 0.7)[1]

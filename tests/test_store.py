@@ -37,7 +37,7 @@ from scriptixd.jobs.events import (
     UploadOpened,
 )
 from scriptixd.jobs.job import DeliveryState, Job, State
-from scriptixd.jobs.source import Admission, Look, Question, QuestionKind, Restless, Settling, Sighting
+from scriptixd.jobs.source import HELD_FOR_FLOOD, Admission, Look, Question, QuestionKind, Restless, Sighting
 from scriptixd.jobs.store import Store, database
 from scriptixd.jobs.store.database import is_held, open_for_reading, open_state
 from scriptixd.jobs.store.requests import Verb
@@ -615,10 +615,10 @@ def test_a_new_file_is_only_watched_until_it_settles(world: World) -> None:
     assert source is not None
     assert (source.present, source.settled, source.look.looks) == (True, False, 1)
     assert world.jobs() == []
-    assert world.store.sources.settling("council", BOOT) == [Settling("", 1, world.now.boot)]
+    assert world.store.sources.unsettled("council") == 1
     world.scan()
     assert world.state_of("a.wav") is State.FOUND
-    assert world.store.sources.settling("council", BOOT) == []
+    assert world.store.sources.unsettled("council") == 0
 
 
 def test_what_needs_a_yes_is_held_and_keeps_its_reason(world: World) -> None:
@@ -749,13 +749,12 @@ def seen(world: World, path: str, number: int, look: Look, existing: bool = Fals
     world.store.sources.record("council", directory, [sighting], world.now.wall)
 
 
-def test_what_settles_is_told_by_directory_with_the_earliest_look_of_this_boot(world: World) -> None:
+def test_what_settles_is_counted_by_folder(world: World) -> None:
     seen(world, "a.wav", 1, Look(BOOT, 50.0, 1))
     seen(world, "b.wav", 2, Look(BOOT, 40.0, 1))
     seen(world, "may/c.wav", 3, Look(BOOT, 60.0, 1))
     seen(world, "may/d.wav", 4, Look("an earlier boot", 70.0, 1))
-    assert world.store.sources.settling("council", BOOT) == [Settling("", 2, 40.0), Settling("may", 2, 0.0)]
-    assert world.store.sources.settling("court", BOOT) == []
+    assert (world.store.sources.unsettled("council"), world.store.sources.unsettled("court")) == (4, 0)
 
 
 def test_a_file_that_never_stops_growing_is_known_by_since_when(world: World) -> None:
@@ -803,6 +802,46 @@ def test_what_arrived_is_counted_by_when_its_recording_came_but_not_what_was_the
     assert sources.arrived("court", since - 10) == 0
 
 
+def test_what_has_not_settled_since_it_came_is_coming_now_and_is_counted_no_further_than_asked(world: World) -> None:
+    sources = world.store.sources
+    for number in range(5):
+        world.put(f"{number}.wav", b"+" * (number + 1))
+    world.scan(complete=False)
+    world.pass_time(7200)
+    since = world.now.wall - 3600
+    assert [sources.arrived("council", since, most) for most in (0, 2, 4, 5)] == [1, 3, 5, 5]
+    assert sources.arrived("council", since) == 5
+    world.scan()
+    assert [sources.arrived("council", since, most) for most in (0, 2, 4, 5)] == [1, 3, 5, 5]
+    world.pass_time(10)
+    assert sources.arrived("council", world.now.wall - 5) == 0
+
+
+@pytest.mark.parametrize("decision", [Approved(), Dismissed()])
+def test_a_word_about_one_of_a_flood_accounts_for_what_came_before_it_and_for_nothing_after(
+    world: World, decision: Approved | Dismissed
+) -> None:
+    sources = world.store.sources
+    for number in range(4):
+        world.held_for = HELD_FOR_FLOOD if number == 2 else ""
+        world.drop(f"{number}.wav", b"+" * (number + 1))
+        world.pass_time(1)
+    assert sources.arrived("council", AT) == 4
+    world.store.jobs.apply(world.job_of("2.wav"), decision, world.now.wall)
+    assert sources.arrived("council", AT) == 1
+
+
+def test_another_inode_alone_changes_nothing_else(world: World) -> None:
+    before = world.drop("a.wav", b"1")
+    stat = world.found("council")["a.wav"]
+    told = Stat(stat.size, stat.mtime_ns, stat.inode + 1)
+    assert world.store.sources.record("council", "", [Sighting("a.wav", told)], world.now.wall) == 0
+    after = world.store.sources.at("council", "a.wav")
+    assert after is not None
+    assert (after.stat, after.settled, after.present) == (told, True, True)
+    assert world.jobs() == [before]
+
+
 @pytest.mark.parametrize("state", [State.FOUND, State.READY])
 @pytest.mark.parametrize("complete", [True, False])
 def test_what_was_renamed_has_not_arrived(world: World, state: State, complete: bool) -> None:
@@ -821,7 +860,7 @@ def test_the_scanners_questions_go_by_an_index_however_many_files_there_are(worl
     asked: list[str] = []
     with world.store.database.reading() as connection:
         connection.set_trace_callback(asked.append)
-        world.store.sources.settling("council", BOOT)
+        world.store.sources.unsettled("council")
         world.store.sources.restless("council", AT, 5)
         world.store.sources.arrived("council", AT)
         world.store.sources.in_directory("council", "")
@@ -839,7 +878,7 @@ def test_the_scanners_questions_go_by_an_index_however_many_files_there_are(worl
         indexed = "inode" not in query.split("WHERE")[1] or "sources_by_inode (folder=? AND inode=?)" in plan
         assert indexed, (query, plan)
     used = " ".join(plans.values())
-    for index in ("sources_settling", "sources_restless", "sources_by_arrival", "sources_by_inode"):
+    for index in ("sources_restless", "sources_by_arrival", "sources_by_inode"):
         assert index in used
 
 

@@ -66,7 +66,8 @@ class Admission:
 class Sighting:
     """What one look at a name changes. `stat` None: it is not in the directory any more.
 
-    `admission` is given exactly when the file has just settled.
+    `admission` is given exactly when the file has just settled. A stat without a look: only its inode is another,
+    as on disks that number their files anew each time that they are mounted.
     """
 
     name: str
@@ -99,15 +100,6 @@ class Question:
     kind: QuestionKind
     about: str
     sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """What is not settled in one directory: how many files, and the earliest look that counts, by boot id."""
-
-    directory: str
-    files: int
-    since: float  # s, CLOCK_BOOTTIME of the earliest first look within the boot asked for; 0.0 if one is of another
 
 
 @dataclass(frozen=True, slots=True)

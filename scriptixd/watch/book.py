@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from scriptixd.jobs.source import Question, Restless, Settling, Sighting, Source
+from scriptixd.jobs.source import Question, Restless, Sighting, Source
 from scriptixd.roots.root import Disk
 
 
@@ -21,14 +21,18 @@ class Book(Protocol):
     def directories(self, folder: str) -> Sequence[str]:
         """The directories in which sources are present."""
 
-    def settling(self, folder: str, boot_id: str) -> Sequence[Settling]:
-        """The directories with sources that are present and not settled."""
+    def unsettled(self, folder: str) -> int:
+        """How many sources are present and not settled."""
 
     def restless(self, folder: str, since: float, most: int) -> Sequence[Restless]:
         """The sources that have been unsettled without a break since before `since`, the longest first."""
 
-    def arrived(self, folder: str, since: float) -> int:
-        """How many recordings came within the hour from then on, but for what was there before, or was renamed."""
+    def arrived(self, folder: str, since: float, most: int) -> int:
+        """How many recordings came within the hour from then on, or are coming: what has not settled since it came.
+
+        But for what was there before, or was renamed, and what came before one of a flood that a person decided about.
+        Of more than `most`, one more than that is told.
+        """
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         """Write down what a look at a directory changed, or a part of it, in one transaction.
@@ -44,11 +48,11 @@ class Book(Protocol):
     def complete_pass(self, folder: str, disk: Disk, scope: str, at: float, unread: Collection[str] = ()) -> None:
         """One complete pass was made over this disk, which is the folder's from now on, within this scope.
 
-        But for the directories in `unread`, of which not everything could be seen.
+        But for the paths in `unread`: files, and directories of which not everything could be seen.
         """
 
     def unread(self, folder: str) -> Collection[str]:
-        """The directories of which the last complete pass could not see everything: it was all there before."""
+        """What the last complete pass could not see, files, or directories not as a whole: it was all there before."""
 
     def last_disk(self, folder: str) -> Disk | None:
         """The disk of which `complete_pass` was told last."""

@@ -5,7 +5,8 @@ Pure: the listing, the known sources and the time are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from scriptixd.jobs.source import HELD_FOR_EXISTING, HELD_FOR_FLOOD, Admission, Existing, Sighting, Source
@@ -13,7 +14,7 @@ from scriptixd.roots.paths import joined
 from scriptixd.roots.root import Kind, Listing, Stat
 from scriptixd.watch.filters import Filter
 from scriptixd.watch.policy import Policy
-from scriptixd.watch.settle import Span, look
+from scriptixd.watch.settle import Span, due, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Moment:
     span: Span
     first_contact: bool
     flooded: bool  # more files have come within an hour than go without a yes
+    unread: Collection[str] = ()  # paths that could not be seen until now: they were there before
+    learns: bool = True  # another inode of what is known otherwise is written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Findings:
     directories: tuple[str, ...]  # to be entered
     unknown: frozenset[str]  # paths of which the disk told nothing: nothing is inferred about them
     files: int
-    restless: bool  # something in it is not settled
+    restless: bool  # something in it is not settled, or not written down
+    due: float  # CLOCK_BOOTTIME from which another look can settle something in it; infinite if there is nothing
 
     @property
     def nothing(self) -> bool:
@@ -58,7 +62,7 @@ class Judge:
         directories: list[str] = []
         unknown: set[str] = set()
         there: set[str] = set()
-        restless = False
+        restless, earliest = False, math.inf
         for entry in listing:
             path = joined(directory, entry.name)
             if entry.kind is Kind.DIRECTORY:
@@ -68,8 +72,11 @@ class Judge:
                 unknown.add(path)
             elif entry.stat is not None and self.filter.why_not(path, entry.stat.size) is None:
                 there.add(entry.name)
-                sighting, settled = self._sighting(path, entry.name, entry.stat, known.get(entry.name), moment)
-                restless = restless or not settled
+                before = known.get(entry.name)
+                sighting, settles = self._sighting(path, entry.name, entry.stat, before, moment)
+                earliest = min(earliest, settles)
+                if sighting is not None and sighting.look is None and not moment.learns:
+                    restless, sighting = True, None
                 if sighting is not None:
                     sightings.append(sighting)
         missing = tuple(
@@ -77,23 +84,25 @@ class Judge:
             for name, source in known.items()
             if source.present and name not in there and source.path not in unknown
         )
+        restless = restless or bool(unknown) or earliest < math.inf
         return Findings(
-            tuple(sightings), missing, tuple(directories), frozenset(unknown), len(there), restless or bool(unknown)
+            tuple(sightings), missing, tuple(directories), frozenset(unknown), len(there), restless, earliest
         )
 
     def _sighting(
         self, path: str, name: str, stat: Stat, previous: Source | None, moment: Moment
-    ) -> tuple[Sighting | None, bool]:
-        """What is to be written down about a file, if anything is, and whether it is settled."""
+    ) -> tuple[Sighting | None, float]:
+        """What is to be written down about a file, if anything is, and from when a look can settle it, if any can."""
         policy = self.policy(path)
         window = self.window if policy.settle_window is None else policy.settle_window
         looked, settled = look(previous, stat, moment.span, self.boot_id, window)
+        settles = math.inf if settled else due(looked, window)
         unchanged = previous is not None and previous.present and previous.stat.same_content(stat)
         if previous is not None and unchanged and previous.settled == settled and previous.look == looked:
-            return None, settled
-        existing = self._was_there_before(path, previous, stat, moment.first_contact)
+            return (Sighting(name, stat) if previous.stat.inode != stat.inode else None), settles
+        existing = self._was_there_before(path, previous, stat, moment.first_contact or path in moment.unread)
         admission = self._admission(policy, existing, moment) if settled else None
-        return Sighting(name, stat, looked, existing, admission), settled
+        return Sighting(name, stat, looked, existing, admission), settles
 
     def _admission(self, policy: Policy, existing: bool, moment: Moment) -> Admission:
         if existing and policy.existing is Existing.IGNORE:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -36,13 +36,21 @@ class Footing:
 
     disk: Disk
     first_contact: bool
-    unmounted: Mapping[str, str]  # directories whose own disk was there the last time, each with the sentence
+    unmounted: Mapping[str, str]  # directories whose own disk is not there, or waits for a yes, each with the sentence
     fresh: frozenset[str]  # directories with a disk of their own that was never looked at as a whole
+    exchanged: tuple[Nested, ...] = ()  # disks below the root that are others than before, and wait for a yes
 
-    def after(self, unreached: set[str], last: Disk | None) -> Disk:
-        """What is to be remembered of a complete pass: a disk that is away for now is not forgotten."""
-        away = tuple(one for one in (last.nested if last else ()) if one.directory in unreached)
-        return replace(self.disk, nested=tuple(sorted((*self.disk.nested, *away), key=lambda one: one.directory)))
+    def after(self, unreached: Collection[str], last: Disk | None) -> Disk:
+        """What is to be remembered of a complete pass: a disk that was not looked at is not forgotten, nor known."""
+
+        places = {*unreached, *(one.directory for one in self.exchanged)}
+
+        def is_reached(one: Nested) -> bool:
+            return not any(is_within(one.directory, place) for place in places)
+
+        today = [one for one in self.disk.nested if is_reached(one)]
+        away = [one for one in (last.nested if last else ()) if not is_reached(one)]
+        return replace(self.disk, nested=tuple(sorted((*today, *away), key=lambda one: one.directory)))
 
 
 class Ground:
@@ -61,7 +69,8 @@ class Ground:
         self._unclaimed = ""
         self._footing: Footing | None = None  # as long as the disk is the same, nothing else about it is asked anew
         self._may_ask = True  # a question of an earlier run may be open
-        self._asked: QuestionKind | None = None
+        self._asked: Question | None = None
+        self._waits = False  # for an answer that only a part of the folder needs
 
     def stand(self, now: Now) -> Footing:
         """The folder's disk as it is now; raises ShareTrouble, or Asks, where it is not to be trusted."""
@@ -74,7 +83,7 @@ class Ground:
             self.refuse_empty(now)  # before a claim is made anew
         self.hold_claim(now)
         self._footing = footing
-        return footing
+        return self._without_exchanged(footing, now)
 
     def stood(self) -> None:
         """A complete look was made: what it was about is known from now on."""
@@ -85,7 +94,8 @@ class Ground:
 
         A yes to "was it emptied?" holds until then: what is missing is gone only once it was missing twice.
         """
-        if self._may_ask and (accounted or self._asked is not QuestionKind.EMPTY):
+        emptied = self._asked is not None and self._asked.kind is QuestionKind.EMPTY
+        if self._may_ask and not self._waits and (accounted or not emptied):
             self._book.ask_nothing(self._folder)
             self._may_ask, self._asked = False, None
 
@@ -93,14 +103,39 @@ class Ground:
         last = self._book.last_disk(self._folder)
         if last is not None and last.identity != disk.identity:
             self._accept_another(disk, last, now)
-        unmounted = self._judge_nested(disk, last, now) if last is not None else {}
+        nested_before = last.nested if last is not None else ()
+        today = {nested.directory: nested for nested in disk.nested}
+        unmounted = {one.directory: _unmounted(one) for one in nested_before if one.directory not in today}
+        exchanged = (
+            today[one.directory]
+            for one in nested_before
+            if one.directory in today and today[one.directory] != one and self._has_sources(one.directory)
+        )
         first_contact = self._book.begin_contact(self._folder, disk.identity.key, now.wall)
         fresh = (
             nested.directory
             for nested in disk.nested
             if self._book.begin_contact(self._folder, nested.identity.key, now.wall)
         )
-        return Footing(disk, first_contact, unmounted, frozenset(fresh))
+        return Footing(disk, first_contact, unmounted, frozenset(fresh), tuple(exchanged))
+
+    def _without_exchanged(self, footing: Footing, now: Now) -> Footing:
+        """What may be looked at of it: a disk below the root that is another one than before waits for a person's yes.
+
+        One question at a time, and none while the yes to another one is not used up.
+        """
+        waiting, self._waits = list(footing.exchanged), False
+        if waiting:
+            sentence = _exchanged(waiting[0])
+            question = Question(QuestionKind.DISK, waiting[0].identity.key, sentence)
+            if self._asked in (None, question):
+                self._may_ask, self._asked = True, question
+                if self._book.ask(self._folder, question, now.wall):
+                    waiting = waiting[1:]
+                else:
+                    self._waits = True
+        sentences = {one.directory: f"{_exchanged(one)} ({NOT_ITS_DISK}{self._yes})" for one in waiting}
+        return replace(footing, unmounted={**footing.unmounted, **sentences}, exchanged=tuple(waiting))
 
     @property
     def due_at(self) -> float:
@@ -154,27 +189,18 @@ class Ground:
             sentence = f"it is another disk now: {shown(str(disk.identity))}"
         self._ask(Question(QuestionKind.DISK, disk.identity.key, sentence), NOT_ITS_DISK, now)
 
-    def _judge_nested(self, disk: Disk, last: Disk, now: Now) -> Mapping[str, str]:
-        """Disks that are mounted below the root: away, or others than before."""
-        today = {nested.directory: nested for nested in disk.nested}
-        unmounted = {}
-        for before in last.nested:
-            there = today.get(before.directory)
-            if there is None:
-                unmounted[before.directory] = _unmounted(before)
-            elif there.identity != before.identity and self._has_sources(before.directory):
-                sentence = f"{shown(before.directory)} in it is another disk now: {shown(str(there.identity))}"
-                self._ask(Question(QuestionKind.DISK, there.identity.key, sentence), NOT_ITS_DISK, now)
-        return unmounted
-
     def _has_sources(self, directory: str) -> bool:
         return any(is_within(known, directory) for known in self._book.directories(self._folder))
 
     def _ask(self, question: Question, hint: str, now: Now) -> None:
         """Go on only with a person's yes to just this."""
-        self._may_ask, self._asked = True, question.kind
+        self._may_ask, self._asked = True, question
         if not self._book.ask(self._folder, question, now.wall):
-            raise Asks(question.sentence, f"{hint}scriptixd approve {shown(shlex.quote(self._folder))}")
+            raise Asks(question.sentence, hint + self._yes)
+
+    @property
+    def _yes(self) -> str:
+        return f"scriptixd approve {shown(shlex.quote(self._folder))}"
 
     def _is_bare(self) -> bool:
         """Whether there is nothing on the disk that could be picked up or entered."""
@@ -190,6 +216,10 @@ def _missing(disk: Disk, last: Disk) -> bool:
     """Whether what is seen now is what lies under the mount of before."""
     under = bool(last.mountpoint) and is_within(last.mountpoint, disk.mountpoint.rstrip("/"))
     return under and disk.mountpoint != last.mountpoint
+
+
+def _exchanged(nested: Nested) -> str:
+    return f"{shown(nested.directory)} in it is another disk now: {shown(str(nested.identity))}"
 
 
 def _unmounted(nested: Nested) -> str:

@@ -29,7 +29,7 @@ class ScanReport:
     last_full_scan: float | None = None  # Unix seconds
     files: int = 0  # that were picked up by the last full scan
     unsettled: int = 0
-    problems: tuple[str, ...] = ()  # directories that could not be read, or are not mounted
+    problems: tuple[str, ...] = ()  # directories that could not be read, are not mounted, or wait for a yes
     restless: tuple[Restless, ...] = ()  # files that have not stopped changing for long, the longest first
 
     @property

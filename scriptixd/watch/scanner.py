@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,7 +18,7 @@ from scriptixd.errors import Hung, ShareTrouble, Stopped
 from scriptixd.jobs.clock import Now, boot_id, read_clock
 from scriptixd.jobs.source import FLOOD_WITHIN, Restless
 from scriptixd.roots.paths import shown
-from scriptixd.roots.root import Disk, Root
+from scriptixd.roots.root import Disk, Nested, Root
 from scriptixd.watch.book import Book
 from scriptixd.watch.comparison import Judge
 from scriptixd.watch.filters import Filter, picked_up_before
@@ -27,7 +27,6 @@ from scriptixd.watch.hearing import Hearing
 from scriptixd.watch.mode import SETTLE_REMOTE, Mode, scan_interval, settle_window
 from scriptixd.watch.policy import Policy
 from scriptixd.watch.report import Offline, ScanReport
-from scriptixd.watch.settle import due
 from scriptixd.watch.tree import Tree
 from scriptixd.watch.walk import Means, Walk
 
@@ -41,6 +40,8 @@ REST_MOST: Final = 10.0  # s
 CONFIRM: Final = 1.0  # s until what is missing is looked for again: the other half of a rename may be on its way
 RETRY_FIRST: Final = 1.0  # s between attempts to reach a root that is not there, doubled each time up to …
 RETRY_MOST: Final = 60.0  # s
+RETRY_UNREAD: Final = 60.0  # s until what the disk could not show is looked at again
+NUMBERS_STAY: Final = 3600.0  # s for which new inodes are not written down again: some disks give them at each look
 RETRY_ASKING: Final = 2.0  # s: a person has said yes, and watches whether it helps
 RESTLESS_WINDOWS: Final = 10.0  # settle windows after which a file is named that has not stopped changing …
 RESTLESS_LEAST: Final = 600.0  # s, but not before: a recording may take that long to be copied
@@ -94,14 +95,17 @@ class Scanner:
         self._disk: Disk | None = None
         self._tree = Tree()
         self._problems: dict[str, str] = {}  # directories that could not be read
-        self._unread: set[str] = set()  # directories of which not everything was seen: it was all there before
-        self._away: dict[str, str] = {}  # directories whose own disk is not mounted
-        self._doubtful: set[str] = set()  # directories in which something was missing at the last look
+        self._unread: set[str] = set()  # files, and directories as a whole, that were not seen: they were there before
+        self._away: dict[str, str] = {}  # directories whose own disk is not mounted, or is another one
+        self._waiting: tuple[Nested, ...] = ()  # those other ones: each waits for a yes
+        self._doubtful: dict[str, frozenset[str]] = {}  # by directory: what was missing in it at the last look
+        self._learns_at = 0.0  # boot time from which new inodes are written down
         self._due: dict[str, float] = {}  # directory → boot time at which something in it may settle, or be gone
         self._next_full = 0.0
         self._not_before = 0.0
         self._retry = RETRY_FIRST
         self._flooded = False
+        self._nudged = False
         self._report = ScanReport(watched.name)
 
     @property
@@ -117,9 +121,8 @@ class Scanner:
         return settle_window(configured, disk)
 
     def nudge(self) -> None:
-        """Something has changed that may bring the folder back: do not wait for the next attempt."""
-        if self._report.offline is not None:
-            self._not_before, self._retry = 0.0, RETRY_FIRST
+        """Something has changed that may bring the folder back: do not wait for the next attempt. From any thread."""
+        self._nudged = True
 
     def close(self) -> None:
         """Stop the doorbell and its threads."""
@@ -132,6 +135,9 @@ class Scanner:
 
     def run_once(self, now: Now) -> float:
         """Do what is due; returns the CLOCK_BOOTTIME at which the next run is wanted."""
+        nudged, self._nudged = self._nudged, False
+        if nudged and self._report.offline is not None:
+            self._not_before, self._retry = 0.0, RETRY_FIRST
         if now.boot < self._not_before:
             return self._not_before
         try:
@@ -147,6 +153,8 @@ class Scanner:
         self._stands(None)
         if self._disk != footing.disk:
             self._meet(footing.disk)
+        if self._waiting != footing.exchanged:
+            self._waiting, self._next_full = footing.exchanged, 0.0
         rung = self._hearing.take()
         if rung.everything or now.boot >= self._next_full:
             self._look_at_everything(footing)
@@ -167,8 +175,8 @@ class Scanner:
         self._disk = disk
         self._tree = Tree(self._book.directories(self._watched.name))
         self._unread = set(self._book.unread(self._watched.name))
-        self._doubtful = set()
-        self._next_full = 0.0
+        self._doubtful = {}
+        self._next_full = self._learns_at = 0.0
 
     def _look_at_everything(self, footing: Footing) -> None:
         began = self._clock()
@@ -178,7 +186,7 @@ class Scanner:
         self._hearing.open(footing.disk, began)
         walk = self._walk(footing, began, before)
         walk.everything(footing.first_contact)
-        disk = footing.after(walk.unreached, last)
+        disk = footing.after(walk.unreached | walk.problems.keys(), last)
         self._book.complete_pass(folder, disk, scope, self._clock().wall, walk.unread)
         self._ground.stood()
         self._problems = {}
@@ -202,10 +210,11 @@ class Scanner:
             cover=self._hearing.cover,
             leave=self._hearing.leave,
             refuse_empty=lambda: self._ground.refuse_empty(self._clock()),
+            learns=now.boot >= self._learns_at,
         )
         allowance = math.inf
-        if watched.ask_above is not None:
-            allowance = watched.ask_above - self._book.arrived(watched.name, now.wall - FLOOD_WITHIN)
+        if (most := watched.ask_above) is not None:
+            allowance = most - self._book.arrived(watched.name, now.wall - FLOOD_WITHIN, most)
         return Walk(means, self._tree, self._unread, self._doubtful, footing.unmounted, footing.fresh, allowance)
 
     def _move(self) -> None:
@@ -221,10 +230,14 @@ class Scanner:
         self._problems |= walk.problems
         problems = (*self._problems.values(), *self._away.values())
         self._tell(walk, problems)
-        self._unread = walk.unread | (set() if full else self._unread - walk.seen)
-        self._doubtful = walk.missing | (set() if full else self._doubtful - walk.tried)
+        self._unread = walk.unread | (set() if full else self._unread - walk.seen - walk.told)
+        still = () if full else self._doubtful.items()
+        self._doubtful = walk.missing | {place: what for place, what in still if place not in walk.tried}
         self._ground.over(accounted=not self._doubtful)
-        unsettled = self._plan_looks(walk.tried, disk, began, now)
+        self._plan_looks(walk, began, now)
+        if full and walk.renumbered:
+            self._learns_at = now.boot + NUMBERS_STAY
+        unsettled = self._book.unsettled(self._watched.name)
         rest = min(max(REST, REST_SHARE * (now.boot - began.boot)), REST_MOST)
         self._not_before = now.boot + rest
         if self._report.offline is not None:
@@ -259,27 +272,18 @@ class Scanner:
             if problem not in self._report.problems:
                 LOG.warning("%s: %s", name, problem)
 
-    def _plan_looks(self, tried: Collection[str], disk: Disk, began: Now, now: Now) -> int:
-        """When to look again at what may settle, or may be gone; returns how many files are not settled."""
-        window = min(settle_window(configured, disk) for configured in self._watched.windows)
-        planned, self._due = self._due, {}
+    def _plan_looks(self, walk: Walk, began: Now, now: Now) -> None:
+        """When to look again at what may settle, may be gone, or could not be read.
 
-        def again(directory: str, wait: float) -> float:
-            """What was planned and is still to come stays so, however often something else is looked at meanwhile."""
-            at = planned.get(directory, 0.0)
-            return at if at > began.boot and directory not in tried else now.boot + wait
-
-        unsettled = 0
-        for settling in self._book.settling(self._watched.name, self._boot):
-            at = due(settling, window)
-            if at <= began.boot:  # this look was the one for it, and could not tell: no sense in hurrying
-                at = again(settling.directory, max(window, REST))
-            self._due[settling.directory] = at
-            unsettled += settling.files
+        What was planned and is still to come stays so, however often something else is looked at meanwhile.
+        """
+        planned = {place: at for place, at in self._due.items() if at > began.boot and place not in walk.tried}
+        self._due = planned | walk.due
+        later = dict.fromkeys(walk.problems.keys() | walk.unseen, now.boot + RETRY_UNREAD)
         if self._hearing.rings:  # else the next full look tells whether what is missing has only been renamed
-            for directory in self._doubtful:
-                self._due[directory] = min(again(directory, CONFIRM), self._due.get(directory, math.inf))
-        return unsettled
+            later |= {place: planned.get(place, now.boot + CONFIRM) for place in self._doubtful}
+        for place, at in later.items():
+            self._due[place] = min(at, self._due.get(place, math.inf))
 
     def _restless(self, disk: Disk, now: Now) -> tuple[Restless, ...]:
         window = max(settle_window(configured, disk) for configured in self._watched.windows)

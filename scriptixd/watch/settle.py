@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.source import Look, Settling, Source
+from scriptixd.jobs.source import Look, Source
 from scriptixd.roots.root import Stat
 
 LOOKS = 2  # one look tells nothing about change: Windows presets the full size before it copies
@@ -41,6 +41,6 @@ def look(previous: Source | None, stat: Stat, span: Span, boot_id: str, window: 
     return seen, seen.looks >= LOOKS and span.began.boot >= seen.since + window
 
 
-def due(settling: Settling, window: float) -> float:
-    """CLOCK_BOOTTIME from which a look at a directory can settle something in it; 0 is at once."""
-    return settling.since + window if settling.since else 0.0
+def due(looked: Look, window: float) -> float:
+    """CLOCK_BOOTTIME from which another look can settle what was looked at within this boot."""
+    return looked.since + window

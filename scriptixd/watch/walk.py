@@ -6,14 +6,16 @@ that the run saw was written down, and only while the disk is still the one that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from errno import EIO
 from typing import Final
 
-from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing, Stopped
+from scriptixd.errors import FileTrouble, Hung, ShareTrouble, SourceMissing, Stopped
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.source import HELD_FOR_FLOOD, Sighting, Source
-from scriptixd.roots.paths import is_within, parent, shown
+from scriptixd.roots.paths import is_within, joined, parent, shown
 from scriptixd.roots.root import Disk, Listing, Root
 from scriptixd.watch.book import Book
 from scriptixd.watch.claim import NAME as CLAIM
@@ -22,6 +24,7 @@ from scriptixd.watch.listings import Listings, Seen
 from scriptixd.watch.tree import Calm, Tree
 
 AT_ONCE: Final = 200  # sightings in one transaction, which takes a tenth of a second
+BROKEN_MOST: Final = 20  # directories that a disk cannot read while it answers; of more, the disk itself is broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Means:
     stop: Callable[[], bool]
     cover: Callable[[str], None]  # ring for a directory, from before it is listed
     leave: Callable[[Iterable[str]], None]  # directories that are gone
+    learns: bool  # another inode of what is known otherwise is written down
     refuse_empty: Callable[[], None]  # raises, where an empty root may be a disk that is not there
 
 
@@ -47,22 +51,27 @@ class Walk:
 
     means: Means
     tree: Tree
-    unread_before: Collection[str]  # directories that could not be read until now: what is in them was there before
-    doubtful: Collection[str]  # directories in which something was missing the last time
-    unmounted: Mapping[str, str]  # directories whose own disk is not there now, each with the sentence
+    unread_before: Collection[str]  # what could not be seen until now: it, or what is in it, was there before
+    doubtful: Mapping[str, frozenset[str]]  # by directory: what was missing in it the last time
+    unmounted: Mapping[str, str]  # directories whose disk is not there, or waits for a yes, each with the sentence
     fresh: Collection[str]  # directories with another disk of their own, with which this is the first contact
     allowance: float  # files that may still come within the hour without a yes
     seen: set[str] = field(default_factory=set)
     tried: set[str] = field(default_factory=set)  # those, and what could not be seen, or is there no more
     problems: dict[str, str] = field(default_factory=dict)
-    unread: set[str] = field(default_factory=set)  # directories of which not everything could be seen
+    unread: set[str] = field(default_factory=set)  # files that could not be seen, and directories not as a whole
+    unseen: set[str] = field(default_factory=set)  # directories with files that could not be seen
+    told: set[str] = field(default_factory=set)  # of the files that could not be seen until now, those that were
     unreached: set[str] = field(default_factory=set)  # of the unmounted ones, those whose directory is there
-    missing: set[str] = field(default_factory=set)  # directories in which something is missing for the first time
+    missing: dict[str, frozenset[str]] = field(default_factory=dict)  # as in `doubtful`, for the first time
+    due: dict[str, float] = field(default_factory=dict)  # by directory: boot time of a look that can settle something
     files: int = 0
+    renumbered: int = 0  # files of which only the inode is another
     held: int = 0  # that have settled and wait for a person's yes
     flooded: bool = False
-    _lost: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    _lost: list[tuple[str, list[str]]] = field(default_factory=list)
     _vanished: list[str] = field(default_factory=list)
+    _broken: int = 0  # directories that the disk could not read
 
     def everything(self, first_contact: bool) -> None:
         with self._listings() as listings:
@@ -121,10 +130,13 @@ class Walk:
         except SourceMissing:
             return None
         except FileTrouble as trouble:
-            self.problems[directory] = str(trouble)
             self.unread.add(directory)
-            self.tree.calmed(directory, None)
-            return ()
+            return self._leave_out(directory, trouble)
+        except ShareTrouble as trouble:
+            self._blame_directory(directory, trouble)
+            if first_contact:
+                self.unread.add(directory)
+            return self._leave_out(directory, trouble)
         signature = _without_claim(seen.listing).signature if not directory else seen.listing.signature
         calm = self.tree.calm(directory, signature)
         if calm is None:
@@ -134,10 +146,25 @@ class Walk:
         self.files += calm.files
         return calm.directories
 
+    def _leave_out(self, directory: str, trouble: FileTrouble | ShareTrouble) -> tuple[str, ...]:
+        self.problems[directory] = str(trouble)
+        self.tree.calmed(directory, None)
+        return ()
+
+    def _blame_directory(self, directory: str, trouble: ShareTrouble) -> None:
+        """Raises the trouble again, unless the disk answers and only this directory cannot be read from it."""
+        cause = trouble.__cause__  # of a disk that is reached through a child, the sentence is all that comes over
+        is_io = not isinstance(cause, OSError) or cause.errno == EIO
+        if not directory or isinstance(trouble, Hung) or not is_io or self._broken >= BROKEN_MOST:
+            raise trouble
+        self._same_disk()
+        self.means.root.listing("")
+        self._broken += 1
+
     def _compare(self, directory: str, seen: Seen, signature: int, first_contact: bool) -> Calm:
         means = self.means
         known = means.book.in_directory(means.folder, directory)
-        moment = Moment(seen.span, first_contact, self.allowance < 0)
+        moment = Moment(seen.span, first_contact, self.allowance < 0, self.unread_before, means.learns)
         findings = means.judge.compare(directory, seen.listing, known, moment)
         children = self.tree.children(directory)
         vanished = children - set(findings.directories) - findings.unknown
@@ -145,12 +172,10 @@ class Walk:
             means.refuse_empty()
         self._record(directory, findings.sightings, seen.span.ended)
         self._note_new(findings, known)
-        loses = bool(findings.missing or vanished)
-        if loses and directory in self.doubtful:
-            self._lost.append((directory, findings.missing))
-            self._vanished += vanished
-        elif loses:
-            self.missing.add(directory)
+        self._note_unseen(directory, findings, first_contact)
+        loses = self._note_missing(directory, findings.missing, vanished)
+        if findings.due < math.inf:
+            self.due[directory] = findings.due
         calm = Calm(signature, findings.files, findings.directories)
         self.tree.calmed(directory, None if findings.restless or loses else calm)
         return calm
@@ -158,6 +183,26 @@ class Walk:
     def _note_new(self, findings: Findings, known: Mapping[str, Source]) -> None:
         """A flood is noticed by what has come, before the first of it has settled: also under names that are known."""
         self.allowance -= sum(not one.existing and _has_come(one, known.get(one.name)) for one in findings.sightings)
+
+    def _note_unseen(self, directory: str, findings: Findings, first_contact: bool) -> None:
+        """What the first contact cannot see was there before, when it can be seen."""
+        if findings.unknown:
+            self.unseen.add(directory)
+        self.unread |= {path for path in findings.unknown if first_contact or path in self.unread_before}
+        if self.unread_before:
+            self.told |= {joined(directory, one.name) for one in findings.sightings}.intersection(self.unread_before)
+        self.renumbered += sum(one.look is None for one in findings.sightings)
+
+    def _note_missing(self, directory: str, names: Iterable[str], vanished: Iterable[str]) -> bool:
+        """Whether anything is; each name and each directory has to be missing twice."""
+        missing = {*names, *(f"{one}/" for one in vanished)}  # no name has a "/" at its end
+        twice = missing.intersection(self.doubtful.get(directory, ()))
+        if twice:
+            self._lost.append((directory, [name for name in sorted(twice) if not name.endswith("/")]))
+            self._vanished += [name[:-1] for name in twice if name.endswith("/")]
+        if missing - twice:
+            self.missing[directory] = frozenset(missing - twice)
+        return bool(missing)
 
     def _lose(self) -> None:
         """What has been missing twice is gone; last of all, so that what was renamed is there under its new name."""

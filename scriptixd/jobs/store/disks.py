@@ -71,7 +71,7 @@ class Disks:
         return row[0] if row else None
 
     def unread(self, folder: str) -> Collection[str]:
-        """The directories of which the last complete pass could not see everything."""
+        """The files, and the directories as a whole, that the last complete pass could not see."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT unread FROM passes WHERE folder = ?", (folder,)).fetchone()
         return frozenset(json.loads(row[0])) if row else frozenset()

@@ -152,7 +152,6 @@ _TRUSTED_WATCHING = """
 ALTER TABLE sources ADD COLUMN unsettled_since REAL;  -- Unix seconds; without a break, NULL when settled or missing
 UPDATE sources SET unsettled_since = updated_at WHERE present = 1 AND settled = 0;
 DROP INDEX sources_unsettled;
-CREATE INDEX sources_settling ON sources (folder, directory, boot_id, look_since) WHERE present = 1 AND settled = 0;
 CREATE INDEX sources_restless ON sources (folder, unsettled_since) WHERE present = 1 AND settled = 0;
 CREATE INDEX sources_by_inode ON sources (folder, inode);        -- what was renamed
 ALTER TABLE sources ADD COLUMN arrived_at REAL NOT NULL DEFAULT 0;  -- Unix seconds: when this recording came

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
-from scriptixd.jobs.source import FLOOD_WITHIN, Restless, Settling, Sighting, Source
+from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_FLOOD, Restless, Sighting, Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.disks import Disks
 from scriptixd.jobs.store.jobs import Jobs
@@ -27,20 +28,30 @@ _SEEN: Final = """INSERT INTO sources (folder, directory, name, size, mtime_ns, 
         inode = excluded.inode, boot_id = excluded.boot_id, look_since = excluded.look_since,
         looks = excluded.looks, settled = excluded.settled, existing = excluded.existing,
         ignored = excluded.ignored, present = 1, updated_at = excluded.updated_at,
-        arrived_at = iif(excluded.size != sources.size AND (sources.settled = 1 OR sources.present = 0),
+        arrived_at = iif((excluded.size != sources.size AND (sources.settled = 1 OR sources.present = 0))
+            OR (excluded.settled = 1 AND sources.unsettled_since = sources.arrived_at),
             excluded.arrived_at, sources.arrived_at),
         unsettled_since = iif(excluded.settled = 0 AND sources.present = 1 AND sources.settled = 0,
             sources.unsettled_since, excluded.unsettled_since)"""
-_SETTLING: Final = """SELECT directory, count(*), min(iif(boot_id = ?, look_since, 0.0)) FROM sources
-    WHERE folder = ? AND present = 1 AND settled = 0 GROUP BY directory"""
+_RENUMBERED: Final = """UPDATE sources SET inode = ? WHERE folder = ? AND directory = ? AND name = ? AND size = ?
+    AND mtime_ns = ? AND present = 1"""
 _RESTLESS: Final = """SELECT directory, name, unsettled_since FROM sources
     WHERE folder = ? AND present = 1 AND settled = 0 AND unsettled_since < ? ORDER BY unsettled_since LIMIT ?"""
-_EXISTED: Final = """SELECT 1 FROM sources WHERE folder = ? AND inode = ? AND inode != 0 AND size = ? AND mtime_ns = ?
-    AND existing = 1 LIMIT 1"""
-_ARRIVED: Final = """SELECT count(*) FROM sources
-    WHERE folder = ? AND arrived_at BETWEEN ? AND ? AND present = 1 AND existing = 0
-    AND NOT EXISTS (SELECT 1 FROM sources AS old WHERE old.folder = sources.folder AND old.inode = sources.inode
-        AND old.inode != 0 AND old.size = sources.size AND old.mtime_ns = sources.mtime_ns AND old.present = 0)"""
+# One that was touched before it was renamed is known by a name that has not been missed yet.
+_EXISTED: Final = """SELECT 1 FROM sources WHERE folder = ? AND inode = ? AND inode != 0 AND size = ?
+    AND (mtime_ns = ? OR present = 1) AND existing = 1 LIMIT 1"""
+_NO_OLD_NAME: Final = """NOT EXISTS (SELECT 1 FROM sources AS old
+    WHERE old.folder = sources.folder AND old.inode = sources.inode AND old.inode != 0 AND old.size = sources.size
+    AND old.mtime_ns = sources.mtime_ns AND old.present = 0)"""
+# What has not settled since it came is coming now, whatever the clock is set to meanwhile; then the hour begins.
+# The plus keeps SQLite from reading all that ever came, by its index, for the few that have not settled.
+_COMING: Final = f"""SELECT 1 FROM sources WHERE folder = ? AND present = 1 AND settled = 0
+    AND unsettled_since = arrived_at AND +existing = 0 AND {_NO_OLD_NAME} LIMIT ?"""
+_CAME: Final = f"""SELECT EXISTS (SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
+        WHERE deliveries.source_id = sources.id AND (instr(jobs.cleared, :flood)
+            OR jobs.state = 'dismissed' AND jobs.held_for = :flood))
+    FROM sources WHERE folder = :folder AND arrived_at BETWEEN :since AND :until AND present = 1
+    AND unsettled_since IS NOT arrived_at AND existing = 0 AND {_NO_OLD_NAME} ORDER BY arrived_at DESC, id DESC"""
 
 JUST_NOW: Final = 60.0  # s between the beginning of a look and what it writes down
 
@@ -79,11 +90,12 @@ class Sources(Disks):
         with self._database.reading() as connection:
             return [os.fsdecode(directory) for (directory,) in connection.execute(query, (folder,))]
 
-    def settling(self, folder: str, boot_id: str) -> Sequence[Settling]:
-        """The directories with sources that are present and not settled."""
+    def unsettled(self, folder: str) -> int:
+        """How many sources are present and not settled."""
+        query = "SELECT count(*) FROM sources WHERE folder = ? AND present = 1 AND settled = 0"
         with self._database.reading() as connection:
-            rows = connection.execute(_SETTLING, (boot_id, folder))
-            return [Settling(os.fsdecode(directory), files, since) for directory, files, since in rows]
+            (count,) = connection.execute(query, (folder,)).fetchone()
+        return int(count)
 
     def restless(self, folder: str, since: float, most: int) -> Sequence[Restless]:
         """The sources that have been unsettled without a break since before `since`, the longest first."""
@@ -91,12 +103,25 @@ class Sources(Disks):
             rows = connection.execute(_RESTLESS, (folder, since, most))
             return [Restless(join(os.fsdecode(place), os.fsdecode(name)), at) for place, name, at in rows]
 
-    def arrived(self, folder: str, since: float) -> int:
-        """How many sources were first seen since then that were not there before, and are no renamed ones."""
+    def arrived(self, folder: str, since: float, most: int | None = None) -> int:
+        """How many sources have come since then, or are coming, that were not there before, and are no renamed ones.
+
+        What came before one of a flood that a person said yes or no to is accounted for with it. Of more than `most`,
+        one more than that is told.
+        """
+        limit = -1 if most is None else most + 1
+        # What a clock that was wrong dated into the future has not come yet.
+        within = {"folder": folder, "since": since, "until": since + FLOOD_WITHIN + JUST_NOW, "flood": HELD_FOR_FLOOD}
         with self._database.reading() as connection:
-            # What a clock that was wrong dated into the future has not come yet.
-            (count,) = connection.execute(_ARRIVED, (folder, since, since + FLOOD_WITHIN + JUST_NOW)).fetchone()
-        return int(count)
+            count = len(connection.execute(_COMING, (folder, limit)).fetchall())
+            if count == limit:
+                return count
+            with closing(connection.execute(_CAME, within)) as came:
+                for (decided,) in came:
+                    if decided or count == limit:
+                        break
+                    count += 1
+        return count
 
     def record(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         """What one listing changed, or a part of it, with everything that follows for jobs.
@@ -108,8 +133,12 @@ class Sources(Disks):
         held = 0
         with self._database.transaction() as connection:
             for sighting in self._with_past(connection, folder, sightings):
-                if sighting.stat is None:
+                stat = sighting.stat
+                if stat is None:
                     self._miss(connection, folder, directory, sighting.name, at)
+                elif sighting.look is None:
+                    place = (folder, os.fsencode(directory), os.fsencode(sighting.name))
+                    connection.execute(_RENUMBERED, (stat.inode, *place, stat.size, stat.mtime_ns))
                 else:
                     held += self._see(connection, folder, directory, sighting, at)
         return held
@@ -152,7 +181,7 @@ class Sources(Disks):
         known = []
         for one in sightings:
             stat, past = one.stat, None
-            if stat is not None and one.admission is None and not one.existing:
+            if stat is not None and one.look is not None and one.admission is None and not one.existing:
                 values = (folder, stat.inode, stat.size, stat.mtime_ns)
                 past = connection.execute(_EXISTED, values).fetchone()
             known.append(replace(one, existing=True) if past else one)
