@@ -13,9 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from bench import Bench
+from memory_book import MemoryBook
 
 from scriptixd.errors import Hung, NameTaken, ShareTrouble, TargetTrouble
 from scriptixd.jobs.clock import Now
+from scriptixd.roots.gate import Gate
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.paths import shown
 from scriptixd.watch.claim import (
@@ -236,6 +239,81 @@ def test_a_claim_that_was_replaced_under_us_is_somebody_elses_now(tmp_path: Path
     found = first.hold(at(200))
     assert isinstance(found, Foreign)
     assert found.host == "host-b"
+
+
+def test_who_stood_still_for_long_enough_is_in_doubt_before_it_has_looked(tmp_path: Path) -> None:
+    first, second = daemon(tmp_path), daemon(tmp_path, "b")
+    assert first.doubt(at(0)) is None
+    first.hold(at(0))
+    assert first.doubt(at(RENEW)) is None
+    assert first.doubt(at(DEAD_AFTER - 0.1)) is None
+    dead(tmp_path, second, 10)
+    second.take_over(at(100))  # nobody can have been quicker than the doubt
+    for boot in (DEAD_AFTER, 120.0, 8 * 3600.0):
+        doubt = first.doubt(at(boot))
+        assert doubt is not None
+        assert "another one may have taken over" in doubt.what
+    found = first.hold(at(120))
+    assert isinstance(found, Foreign)
+    assert found.host == "host-b"
+    assert second.doubt(at(120)) is None
+
+
+def test_who_stood_still_and_was_not_taken_over_goes_on_once_it_has_looked(tmp_path: Path) -> None:
+    claim = daemon(tmp_path)
+    claim.hold(at(0))
+    assert claim.doubt(at(120)) is not None
+    assert claim.hold(at(120)) == Ours()
+    assert claim.doubt(at(121)) is None
+
+
+def test_who_cannot_renew_its_claim_is_in_doubt_as_soon_as_others_may_take_it_for_dead(tmp_path: Path) -> None:
+    root = Flaky(tmp_path)
+    claim = Claim(root, "instance-a", "host-a")
+    claim.hold(at(0))
+    for boot in (20.0, 40.0, DEAD_AFTER):
+        root.before = Hung("the share does not answer")
+        with pytest.raises(Hung):
+            claim.hold(at(boot))
+        assert (claim.doubt(at(boot)) is not None) == (boot == DEAD_AFTER)
+
+
+def test_where_nobody_sees_a_claim_and_where_it_was_given_up_there_is_no_doubt(tmp_path: Path) -> None:
+    root = Flaky(tmp_path)
+    claim = Claim(root, "instance-a", "host-a")
+    root.before = TargetTrouble("it is read-only")
+    claim.hold(at(0))
+    assert claim.doubt(at(3600)) is None
+    claim.hold(at(3600))
+    claim.give_up(at(3601))
+    assert claim.doubt(at(7200)) is None
+
+
+def test_a_daemon_that_was_suspended_touches_nothing_of_a_folder_that_was_taken_over(tmp_path: Path) -> None:
+    suspended, other = Bench(tmp_path, MemoryBook()), Bench(tmp_path, MemoryBook())
+    gate = Gate(suspended.root)
+    gate.doubt = lambda: suspended.claim.doubt(suspended.now)
+    suspended.put("a.wav")
+    suspended.settle()
+    with gate.open("a.wav") as reader:
+        other.start(instance="b" * 32)
+        other.now = suspended.now
+        while not (other.scanner.view.offline and other.scanner.view.offline.asks):
+            other.run(LOOK)
+        other.book.answer("council")
+        other.run(LOOK)
+        assert not other.offline
+        suspended.now = other.now  # it is continued, and has not looked yet
+        assert suspended.trouble is None
+        for touch in (lambda: reader.read(0, 1), reader.stat, lambda: gate.write("a.srt", b"", None)):
+            with pytest.raises(ShareTrouble, match="may have taken over"):
+                touch()
+        suspended.run(0)
+        assert "watched by this-host" in suspended.offline
+        assert suspended.trouble is not None
+        assert suspended.claim.doubt(suspended.now) is None  # it is known now
+    assert not (tmp_path / "a.srt").exists()
+    assert not other.offline
 
 
 def test_a_claim_that_was_deleted_under_us_is_made_again_and_proves_nothing_any_more(tmp_path: Path) -> None:

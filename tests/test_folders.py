@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from house import eventually
+from shares import FaultyShare, needs
 
 from scriptixd.config.load import load
 from scriptixd.config.settings import Settings
@@ -14,12 +19,15 @@ from scriptixd.daemon.folders import ConfiguredFolders, filter_of, watched
 from scriptixd.errors import FileTrouble, ShareTrouble
 from scriptixd.jobs.job import DocumentType, Request
 from scriptixd.jobs.source import Existing, Look, Source
+from scriptixd.roots import child
+from scriptixd.roots.child import LAST_BREATH
 from scriptixd.roots.root import Stat
 from scriptixd.watch.filters import Filter, FilterRule
 from scriptixd.watch.mode import Mode
 from scriptixd.watch.policy import Policy
 
 ENGLISH = Request("en", DocumentType.CAPTION)
+MANY = 12  # folders on one server
 
 
 @pytest.fixture
@@ -75,6 +83,8 @@ def test_a_gate_that_is_open_lets_everybody_in_and_shuts_alone(folders: Configur
     folders.gate("court").closed = None
     folders.gate("council").closed = ShareTrouble("council is not mounted")
     assert list(folders.names()) == ["court"]
+    folders.gate("court").doubt = lambda: ShareTrouble("court may be somebody else's by now")
+    assert list(folders.names()) == []
 
 
 def test_the_scanner_looks_around_the_gate(folders: ConfiguredFolders, settings: Settings) -> None:
@@ -122,3 +132,38 @@ def test_the_filter_of_a_folder_has_its_rules_in_their_order(settings: Settings)
         lacks="language",
     )
     assert filter_of(court) == Filter()
+
+
+def serving() -> list[int]:
+    """The processes that serve a root, also those that were left behind."""
+    child.reap()
+    ours = map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    return [pid for pid in ours if Path(f"/proc/{pid}/comm").read_text().strip() == "scriptixd-root"]
+
+
+@needs("umount", fuse=True)
+def test_many_folders_on_a_dead_share_are_let_go_of_in_the_time_that_one_takes(tmp_path: Path) -> None:
+    names = [f"hall-{number}" for number in range(MANY)]
+    (tmp_path / "nas").mkdir()
+    with FaultyShare(tmp_path, tmp_path / "nas") as share, ThreadPoolExecutor(MANY) as pool:
+        for name in names:
+            (share.behind / name).mkdir()
+        config = tmp_path / "config.yaml"
+        lines = "".join(f"  - path: nas/{name}\n" for name in names)
+        defaults = "defaults: {document_type: caption, language: en}"
+        config.write_text(f'api: {{key: "${{KEY}}"}}\n{defaults}\nfolders:\n{lines}')
+        folders = ConfiguredFolders(load(config, {"KEY": "invented"}))
+        for name in names:
+            folders.reached(name).listing("")
+        assert len(serving()) == MANY
+        share.hang()
+        asked = [pool.submit(folders.reached(name).listing, "") for name in names]
+        eventually(lambda: len(folders.stuck()) == MANY, "everybody waits for the share")
+        began = time.monotonic()
+        folders.close()
+        ended = time.monotonic()
+        assert serving(), "somebody obeys no signal"
+        assert all(isinstance(call.exception(), ShareTrouble) for call in asked)
+        assert ended - began < MANY * LAST_BREATH / 2
+        share.work()
+        eventually(lambda: not serving(), "they go when the share answers")

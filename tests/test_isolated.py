@@ -7,20 +7,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from shares import is_mounted, needs, unmount
 
 from scriptixd.errors import FileTrouble, Hung, NameTaken, ShareTrouble, SourceMissing, TargetTrouble, Trouble
 from scriptixd.roots import child, wire
 from scriptixd.roots.isolated import AT_ONCE, IsolatedRoot, Patience
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.mounts import MOUNTS
+from scriptixd.roots.root import Root
 
 QUICK = Patience(call=0.5, work=1.0, again=0.05, at_most=0.2)
 EVENTUALLY = 20.0  # s
@@ -174,6 +177,61 @@ def test_a_bug_of_the_child_is_told_as_one(root: IsolatedRoot) -> None:
     with root.open("a.wav") as reader, pytest.raises(RuntimeError, match="read: OverflowError"):
         reader.read(1 << 70, 1)
     assert len(root.listing("")) == 1
+
+
+# An exchange that is left in the middle
+
+
+class Interrupted(Exception):
+    """What may come at any moment, and has nothing to do with the disk."""
+
+
+def interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
+def interrupt_in_mid_exchange(asker: int) -> None:
+    """Once the thread waits for the child's words, and never before."""
+
+    def waits() -> bool:
+        frame = sys._current_frames().get(asker)
+        while frame is not None and frame.f_code is not wire.Line.receive.__code__:
+            frame = frame.f_back
+        return frame is not None
+
+    eventually(waits)
+    signal.pthread_kill(asker, signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("others", [0, AT_ONCE - 1])
+def test_whoever_leaves_an_exchange_in_the_middle_ends_the_child(folder: Path, others: int) -> None:
+    root = IsolatedRoot(str(folder), Patience(call=EVENTUALLY))
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            first = freeze(root)
+            asked = [pool.submit(root.listing, "") for _ in range(others)]
+            eventually(lambda: sum(not call.done() for call in asked) == others)
+            done = pool.submit(interrupt_in_mid_exchange, threading.get_ident())
+            with pytest.raises(Interrupted):
+                root.listing("")
+            done.result()
+            assert {type(call.exception()) for call in asked} <= {ShareTrouble}
+            for _ in range(AT_ONCE):  # each answer belongs to its question
+                assert root.disk().identity.filesystem
+                assert len(root.listing("")) == 1
+            assert root.pid != first
+            assert root.hung is None
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        root.close()
+
+
+def test_what_cannot_be_asked_is_a_bug_and_costs_the_next_call_nothing(root: IsolatedRoot) -> None:
+    for _ in range(2 * AT_ONCE):
+        with pytest.raises(TypeError):
+            root.write("a.json", 7, None)  # type: ignore[arg-type]
+        assert len(root.listing("")) == 1
 
 
 # A child that does not answer
@@ -377,6 +435,37 @@ def test_a_disk_that_errs_is_trouble_of_the_share(folder: Path, tmp_path: Path) 
                 assert reader.written_to() in {True, None}  # nobody knows who else has it open, elsewhere
         finally:
             root.close()
+
+
+@needs("rclone", "umount", fuse=True)
+@pytest.mark.parametrize("reach", [LocalRoot, IsolatedRoot])
+def test_a_source_on_a_disk_that_dies_is_closed_once_and_without_a_word(
+    folder: Path, tmp_path: Path, reach: Callable[[str], Root]
+) -> None:
+    mountpoint = tmp_path / "mounted"
+    mountpoint.mkdir()
+    (tmp_path / "rclone.conf").touch()
+    server = subprocess.Popen(  # unlike most it wants to know of each close, and then the kernel tells that it cannot
+        ["rclone", "mount", f":local:{folder}", mountpoint, "--config", tmp_path / "rclone.conf"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        eventually(lambda: server.poll() is not None or is_mounted(mountpoint))
+        if server.poll() is not None:
+            pytest.skip("rclone cannot mount here")
+        with ExitStack() as stack:
+            root = reach(str(mountpoint))
+            if isinstance(root, IsolatedRoot):
+                stack.callback(root.close)
+            with root.open("a.wav") as reader:
+                assert reader.read(0, 9) == b"sound"
+                server.kill()
+                server.wait()
+                told(lambda: root.listing(""))
+    finally:
+        server.kill()
+        server.wait()
+        unmount(mountpoint)
 
 
 def test_close_leaves_a_child_that_hangs_and_it_goes_when_the_disk_answers(folder: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -187,7 +187,10 @@ def test_a_gate_is_shut_for_as_long_as_it_says(folder: Path) -> None:
     gate = Gate(LocalRoot(folder))
     with gate.open("a.wav") as reader:
         gate.closed = Hung("it does not answer", "wait")
-        asks = (
+        asks: tuple[Callable[[], object], ...] = (
+            reader.stat,
+            lambda: reader.read(0, 9),
+            reader.written_to,
             gate.disk,
             lambda: gate.listing(""),
             lambda: gate.open("a.wav"),
@@ -201,6 +204,22 @@ def test_a_gate_is_shut_for_as_long_as_it_says(folder: Path) -> None:
                 ask()
             assert caught.value is not gate.closed
             assert caught.value.hint == "wait"
+        gate.closed = None
         assert reader.read(0, 9) == b"sound"
-    gate.closed = None
     assert len(gate.listing("")) == 2
+
+
+def test_a_gate_that_is_in_doubt_is_shut_though_nobody_has_shut_it(folder: Path) -> None:
+    gate, doubts = Gate(LocalRoot(folder)), [ShareTrouble("who has it now is not known", "wait")]
+    with gate.open("a.wav") as reader:
+        gate.doubt = lambda: doubts[0] if doubts else None
+        for ask in (gate.disk, reader.stat, lambda: gate.write("a.srt", b"", None)):
+            with pytest.raises(ShareTrouble, match="who has it now") as caught:
+                ask()
+            assert caught.value is not doubts[0]
+        assert gate.closed is None
+        assert gate.shut is doubts[0]
+        doubts.clear()
+        assert gate.shut is None
+        assert reader.read(0, 9) == b"sound"
+    assert not (folder / "a.srt").exists()

@@ -13,7 +13,7 @@ from scriptixd.jobs.job import Request, Terms
 from scriptixd.jobs.source import Source
 from scriptixd.roots.gate import Gate
 from scriptixd.roots.paths import shown
-from scriptixd.roots.reaching import FolderRoot
+from scriptixd.roots.reaching import FolderRoot, close_together
 from scriptixd.roots.root import Root
 from scriptixd.watch.filters import Filter, FilterRule
 from scriptixd.watch.mode import Mode
@@ -33,9 +33,8 @@ class ConfiguredFolders:
             gate.closed = ShareTrouble(f"the first look at {shown(name)} has not begun")
 
     def close(self) -> None:
-        """Let go of every disk, at once also where one hangs."""
-        for root in self._reached.values():
-            root.close()
+        """Let go of every disk, in the time that one takes also where all of them hang."""
+        close_together(self._reached.values())
 
     def every(self) -> Collection[str]:
         """All that are configured."""
@@ -44,7 +43,7 @@ class ConfiguredFolders:
     def names(self) -> Sequence[str]:
         """Those whose files may be touched just now; where somebody waits for an answer, nobody is sent after him."""
         stuck = self.stuck()
-        return [name for name, gate in self._gates.items() if gate.closed is None and name not in stuck]
+        return [name for name, gate in self._gates.items() if gate.shut is None and name not in stuck]
 
     def stuck(self) -> Collection[str]:
         """Those whose disk keeps somebody waiting, and may have begun to hang."""

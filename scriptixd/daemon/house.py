@@ -17,6 +17,7 @@ from scriptixd.delivery.room import DeliveryRoom, Due
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.claims import Claims
+from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.events import Event, Postponed, Rejected, StillRunning
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pipeline import Pipeline
@@ -141,6 +142,7 @@ def _watcher(
     root, gate, about = folders.reached(folder.name), folders.gate(folder.name), watched(folder)
     bell: list[Callable[[], None]] = []
     claim = Claim(root, store.instance(), socket.gethostname())
+    gate.doubt = lambda: claim.doubt(read_clock())
     hearing = Hearing(folder.name, about.watch, lambda: Doorbell(str(folder.path), about.filter, bell[0]))
     ground = Ground(folder.name, root, store.sources, about.filter, claim, hearing.deletions_seen)
 

@@ -58,13 +58,14 @@ class Child:
     def ask(self, errand: Message, seconds: float) -> list[Message]:
         """The answer, of which each part takes at most so many seconds.
 
+        Whoever leaves without a complete one has to end the child: nobody knows what would come next on that line.
         Errors: TimeoutError; another OSError if the process is gone; the verdict once there is one.
         """
         line = self._take()
         try:
             answer = self._exchange(line, errand, seconds)
         except BaseException as error:
-            self._drop(line)  # nobody knows what would come next on it
+            self._drop(line)
             if isinstance(error, OSError) and self.verdict is not None:
                 raise self.said() from error
             raise
@@ -100,9 +101,9 @@ class Child:
             return False
         return True
 
-    def leave(self) -> None:
-        """Have nothing more to do with it, whether it ends now or hangs."""
-        if not self.is_gone(LAST_BREATH):
+    def leave(self, deadline: float) -> None:
+        """Have nothing more to do with it, whether it ends until then, by time.monotonic(), or hangs."""
+        if not self.is_gone(max(0.0, deadline - time.monotonic())):
             _left_behind.add(self.pid)
             self._process.returncode = -signal.SIGKILL  # it will be so, and nobody here waits for it
             reap()

@@ -1,20 +1,34 @@
 """A root that can be shut: while its ground is not to be trusted, nobody gets at what lies there.
 
-Decides nothing; who sets `closed` does. What is open stays open.
+Decides nothing; who sets `closed` does, and who is asked in `doubt`. Not even what is open is read any further:
+what is being sent may be somebody else's to send by now.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
 from scriptixd.errors import ShareTrouble
-from scriptixd.roots.root import Disk, Listing, Reader, Root
+from scriptixd.roots.root import Disk, Listing, Reader, Root, Stat
 
 
 class Gate:
-    """A Root that raises the trouble in `closed` from every method, while that is not None."""
+    """A Root that raises the trouble in `closed` from every method, while that is not None.
+
+    `doubt` is asked each time as well: what was true when the gate was opened may not be so after a machine's sleep.
+    """
 
     def __init__(self, root: Root) -> None:
         self._root = root
         self.closed: ShareTrouble | None = None
+        self.doubt: Callable[[], ShareTrouble | None] = lambda: None
+
+    @property
+    def shut(self) -> ShareTrouble | None:
+        """Why nobody gets through just now."""
+        return self.closed or self.doubt()
 
     @property
     def at_once(self) -> int:
@@ -27,7 +41,7 @@ class Gate:
         return self._passed().listing(directory)
 
     def open(self, path: str) -> Reader:
-        return self._passed().open(path)
+        return GatedReader(self, self._passed().open(path))
 
     def probe(self, directory: str) -> None:
         self._passed().probe(directory)
@@ -41,8 +55,41 @@ class Gate:
     def sweep(self, directory: str) -> int:
         return self._passed().sweep(directory)
 
+    def pass_through(self) -> None:
+        """Raise why that cannot be, in every thread another exception."""
+        shut = self.shut
+        if shut is not None:
+            raise type(shut)(shut.what, shut.hint)
+
     def _passed(self) -> Root:
-        closed = self.closed
-        if closed is not None:
-            raise type(closed)(closed.what, closed.hint)  # in every thread another exception
+        self.pass_through()
         return self._root
+
+
+class GatedReader:
+    """A source that is open behind a gate."""
+
+    def __init__(self, gate: Gate, reader: Reader) -> None:
+        self._gate = gate
+        self._reader = reader
+
+    def stat(self) -> Stat:
+        self._gate.pass_through()
+        return self._reader.stat()
+
+    def read(self, offset: int, count: int) -> bytes:
+        self._gate.pass_through()
+        return self._reader.read(offset, count)
+
+    def written_to(self) -> bool | None:
+        self._gate.pass_through()
+        return self._reader.written_to()
+
+    def __enter__(self) -> Self:
+        self._reader.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._reader.__exit__(kind, error, trace)

@@ -112,17 +112,27 @@ class IsolatedRoot:
         return int(swept)
 
     def close(self) -> None:
-        """Wake everybody who waits, and end the child without waiting for it."""
+        """The end: whoever waits is woken, and the child is left behind if it hangs."""
+        self.end()
+        self.leave(time.monotonic() + LAST_BREATH)
+
+    def end(self) -> None:
+        """Wake everybody who waits, and kill the child without waiting for it; `leave` takes it away."""
         with self._lock:
             self._closed = True
-            child, self._child = self._child, None
+            child = self._child
         if child is not None:
             child.end(self._over())
-            child.leave()
+
+    def leave(self, deadline: float) -> None:
+        """After `end`: take the child away if it goes until then, by time.monotonic(), else leave it behind."""
+        if self._child is not None:
+            self._child.leave(deadline)
 
     def ask_of(self, child: Child, errand: Message, path: str, seconds: float) -> list[Message]:
         """The answer of one child, if it is still there; raises what it says, or that it says nothing."""
         began, thread = time.time(), threading.get_ident()
+        answer: list[Message] = []
         self._waiting[thread] = time.monotonic()
         try:
             answer = child.ask(errand, seconds)
@@ -132,6 +142,8 @@ class IsolatedRoot:
             raise self._lost(child) from error
         finally:
             self._waiting.pop(thread, None)
+            if not answer and child.verdict is None:  # interrupted, or a bug: the next answer would be this one's
+                self._lost(child)
         self._answered(child)
         said = answer[-1]
         if said.kind is Word.TROUBLE:

@@ -190,9 +190,11 @@ class LocalReader:
         return is_local(MOUNTS.now().holding(place).filesystem)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """What a share says that dies meanwhile is of no interest: nothing was written, and the descriptor is gone."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with suppress(OSError):
+                os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Collection
 
 from scriptixd.errors import Hung
+from scriptixd.roots.child import LAST_BREATH
 from scriptixd.roots.isolated import PATIENCE, IsolatedRoot, Patience
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.mounts import MOUNTS, MountTable
@@ -79,12 +82,17 @@ class FolderRoot:
         return self._root().sweep(directory)
 
     def close(self) -> None:
-        """Wake everybody who waits for the disk, at once; from then on only a local one can be asked."""
+        """Wake everybody who waits for the disk; from then on only a local one can be asked."""
+        close_together([self])
+
+    def end(self) -> IsolatedRoot | None:
+        """The same without waiting for anything; whoever is returned is still to be left."""
         with self._lock:
             self._closed = True
             isolated = self._isolated
         if isolated is not None:
-            isolated.close()
+            isolated.end()
+        return isolated
 
     def _root(self) -> Root:
         if not self.is_local:
@@ -107,3 +115,11 @@ class FolderRoot:
             isolated, self._isolated = self._isolated, None
         if isolated is not None:
             isolated.close()
+
+
+def close_together(roots: Collection[FolderRoot]) -> None:
+    """Close any number of roots in the time that one takes, also where all of them hang."""
+    ended = [isolated for root in roots if (isolated := root.end()) is not None]
+    deadline = time.monotonic() + LAST_BREATH
+    for isolated in ended:
+        isolated.leave(deadline)

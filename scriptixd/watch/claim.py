@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,11 +106,24 @@ class Claim:
         self._granted = ""  # the claim that a person has given to us
         self._holding: Holding = NoClaim("it was not asked for yet")
         self._due_at = 0.0
+        self._lapses_at = math.inf
 
     @property
     def due_at(self) -> float:
         """CLOCK_BOOTTIME from which `hold` wants to be called again; before that it costs nothing."""
         return self._due_at
+
+    def doubt(self, now: Now) -> ShareTrouble | None:
+        """Why the root may be another one's by now, who has seen nothing of us for long enough; from any thread.
+
+        None before the first claim, and where others cannot see one: there is nothing to be taken over.
+        """
+        if now.boot < self._lapses_at:
+            return None
+        return ShareTrouble(
+            "scriptixd stood still for so long that another one may have taken over",
+            "it goes on by itself once that has been looked at",
+        )
 
     def hold(self, now: Now) -> Holding:
         """Make or renew the claim where it is free or ours, else look whether the other one lives.
@@ -119,6 +133,7 @@ class Claim:
         if now.boot < self._due_at:
             return self._holding
         self._holding = self._settle(now)
+        self._lapses_at = now.boot + DEAD_AFTER if isinstance(self._holding, Ours) else math.inf
         self._due_at = now.boot + (LOOK if isinstance(self._holding, Foreign) else RENEW)
         return self._holding
 
@@ -149,7 +164,7 @@ class Claim:
         except Trouble as trouble:
             return str(trouble)
         finally:
-            self._holding, self._due_at = NoClaim("it was given up"), 0.0
+            self._holding, self._due_at, self._lapses_at = NoClaim("it was given up"), 0.0, math.inf
         return ""
 
     def _settle(self, now: Now) -> Holding:

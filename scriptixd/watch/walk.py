@@ -100,7 +100,11 @@ class Walk:
                 continue
             first = first or directory in self.unread_before or directory in self.fresh
             pending += [(below, first) for below in self._look(listings, directory, first) or ()]
-            listings.ahead(below for below, _ in reversed(pending[-listings.width :]) if below not in self.seen)
+            listings.ahead(
+                below
+                for below, _ in reversed(pending[-listings.width :])
+                if below not in self.seen and below not in self.unmounted
+            )
 
     def _nearest(self, listings: Listings, directory: str) -> None:
         """Look at a directory, or at the nearest one above it that is there and shows that it is not."""
