@@ -22,7 +22,9 @@ from scriptixd.jobs.store.database import is_held
 from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, STATES, SourceView, Views
 from scriptixd.observe.live import Live, LiveFolder, LiveUpload
 
-LAST_PROBLEMS: Final = 10  # for people; programs get all
+LAST_PROBLEMS: Final = 10  # under each heading, for people; programs get all
+# Until somebody decides, nothing more happens to these; whatever else waits is tried again by itself.
+DECIDED_BY_PEOPLE: Final = frozenset({State.FAILED, State.HELD})
 # What people call them, and what that is made of; the rest of the states is told by its own name.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "waiting": (SETTLING, State.FOUND),
@@ -125,8 +127,12 @@ def _tell(standing: Standing, now: float) -> None:
     for upload in standing.uploads:
         say()
         say(f"uploading {upload.path}")
-        say(f"  {_progress(upload)}")
-    _tell_problems(settings, standing.problems, now)
+        say(f"  {_progress(upload, now)}")
+    for_people = [view for view in standing.problems if view.state in DECIDED_BY_PEOPLE]
+    others = [view for view in standing.problems if view not in for_people]
+    more = "scriptixd list --state failed, scriptixd list --state held"
+    _tell_problems(settings, "Waiting for a person", for_people, more, now)
+    _tell_problems(settings, "Waiting, and tried again by itself", others, "scriptixd list", now)
     count, seconds = standing.paid
     say()
     say(f"{count} upload(s) paid today, {duration(seconds)} of media")
@@ -171,25 +177,37 @@ def _tell_files(counts: Mapping[str, int]) -> None:
     say(f"  {', '.join(told)}")
 
 
-def _progress(upload: Upload) -> str:
+def _progress(upload: Upload, now: float) -> str:
     figures = upload.figures
     told = f"{bar(figures.offset, figures.size)} of {size(figures.size)}"
+    if figures.still_since is not None:
+        return f"{told}, has stood still for {duration(round(max(0.0, now - figures.still_since)))}"
     if upload.seconds_left is not None:
         told += f", {size(figures.bytes_per_second)}/s, {duration(upload.seconds_left)} left"
     return told
 
 
-def _tell_problems(settings: Settings, problems: Sequence[SourceView], now: float) -> None:
+def _tell_problems(
+    settings: Settings, heading: str, problems: Sequence[SourceView], all_of_them: str, now: float
+) -> None:
     if problems:
         say()
-        say("Waiting for a person", colour=Colour.BOLD)
+        say(heading, colour=Colour.BOLD)
     for view in problems[:LAST_PROBLEMS]:
         place = absolute(settings, view.folder, view.path)
         say_marked(view.state, Colour.YELLOW, f"{moment(view.updated_at, now)}  {place}: {view.reason}", width=10)
-        if view.hint:
-            say(f"           {view.hint}")
+        if hint := "; ".join(filter(None, (view.hint, _way_on(view)))):
+            say(f"           {hint}")
     if len(problems) > LAST_PROBLEMS:
-        say(f"and {len(problems) - LAST_PROBLEMS} more: scriptixd list --state failed, scriptixd list --state held")
+        say(f"and {len(problems) - LAST_PROBLEMS} more: {all_of_them}")
+
+
+def _way_on(view: SourceView) -> str:
+    """What a person may type where nothing goes on without one."""
+    if view.state not in DECIDED_BY_PEOPLE or "scriptixd " in view.hint:
+        return ""
+    verb, name = "approve" if view.state == State.HELD else "retry", shlex.quote(f"{view.folder}/{view.path}")
+    return f"scriptixd {verb} {name}, or scriptixd dismiss {name}"
 
 
 def _record(standing: Standing) -> dict[str, object]:
@@ -254,4 +272,5 @@ def _upload_record(upload: Upload) -> dict[str, object]:
         "size": upload.figures.size,
         "bytes_per_second": upload.figures.bytes_per_second,
         "seconds_left": upload.seconds_left,
+        "still_since": iso(upload.figures.still_since),
     }

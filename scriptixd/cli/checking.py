@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from scriptixd.cli.installation import live_figures, owner_of, reading, settings_in, user_named
+from scriptixd.cli.obstacles import obstacles
 from scriptixd.cli.output import Colour, duration, say_json, say_marked
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.folders import watched
@@ -24,7 +26,7 @@ from scriptixd.jobs.store.database import is_held
 from scriptixd.observe.live import LiveFolder
 from scriptixd.roots.mounts import is_local, mount_of
 from scriptixd.roots.reaching import FolderRoot
-from scriptixd.roots.root import Disk
+from scriptixd.roots.root import Disk, Root
 from scriptixd.service.client import Scriptix
 from scriptixd.watch.mode import Choice, Mode, choose_mode, scan_interval, settle_window
 from scriptixd.watch.watches import Watches, room, shortage
@@ -35,6 +37,11 @@ class Level(StrEnum):
     WARNING = "warning"
     PROBLEM = "problem"
 
+
+UNHEARD: Final = (
+    "`watch: events` is set, but a share's events cannot be heard: set `watch: auto` or `poll`, and a shorter "
+    "`scan_interval` if its files are to be found sooner"
+)
 
 _COLOURS = {Level.OK: Colour.GREEN, Level.WARNING: Colour.YELLOW, Level.PROBLEM: Colour.RED}
 
@@ -151,14 +158,33 @@ def _nearest(directory: Path) -> Path:
 
 def _folders(settings: Settings) -> Iterator[Finding]:
     """All at the same time: a disk that hangs holds up only what is told of it."""
-    known, live, watches = _directories(settings), live_figures(settings), room()
-    running = {one.name: one for one in live.folders if one.mode} if live else {}
+    known, watches = _directories(settings), room()
+    live = live_figures(settings) if is_held(settings.state) else None
+    running = {one.name: one for one in live.folders} if live else {}
 
-    def examined(folder: Folder) -> Finding:
-        return _folder(folder, known.get(folder.name, 1), watches, running.get(folder.name))
+    def examined(folder: Folder) -> Sequence[Finding]:
+        with closing(FolderRoot(folder.path)) as root:
+            now = running.get(folder.name)
+            found = _folder(folder, root, known.get(folder.name, 1), watches, now if now and now.mode else None)
+            told = found.level is Level.PROBLEM  # a disk that cannot be reached is told once
+            return [found, *(one for one, away in _obstacles(settings, folder, root, now) if not (told and away))]
 
     with ThreadPoolExecutor(len(settings.folders)) as pool:
-        yield from pool.map(examined, settings.folders)
+        for findings in pool.map(examined, settings.folders):
+            yield from findings
+
+
+def _obstacles(
+    settings: Settings, folder: Folder, root: Root, running: LiveFolder | None
+) -> Iterator[tuple[Finding, bool]]:
+    """What keeps the folder, or a directory in it, from going on, and whether that is a disk that is not there."""
+    with ExitStack() as opened:
+        store = None
+        with suppress(StateError, StateTrouble):  # which has been told
+            store = opened.enter_context(reading(settings)) if settings.state.exists() else None
+        for one in obstacles(folder, store, root, running):
+            level = Level.WARNING if one.directory else Level.PROBLEM
+            yield Finding(folder.name, level, f"asks: {one.sentence}" if one.asks else one.sentence, one.hint), one.away
 
 
 def _directories(settings: Settings) -> Mapping[str, int]:
@@ -172,36 +198,39 @@ def _directories(settings: Settings) -> Mapping[str, int]:
         return {}  # which has been told
 
 
-def _folder(folder: Folder, directories: int, watches: Watches, running: LiveFolder | None) -> Finding:
+def _folder(
+    folder: Folder, root: FolderRoot, directories: int, watches: Watches, running: LiveFolder | None
+) -> Finding:
     """One line: the disk, the rights, how it is watched and why."""
     who = user_named(os.geteuid())
-    with closing(FolderRoot(folder.path)) as root:
-        try:
-            disk = root.disk()
-            root.listing("")
-        except Trouble as trouble:
-            return Finding(folder.name, Level.PROBLEM, trouble.what, trouble.hint)
-        place = f"{folder.path} is on {_described(disk)}, readable"
-        try:
-            root.probe("")
-        except Trouble as trouble:
-            return Finding(folder.name, Level.PROBLEM, f"{place} for {who}, but {trouble.what}", trouble.hint)
+    try:
+        disk = root.disk()
+        root.listing("")
+    except Trouble as trouble:
+        return Finding(folder.name, Level.PROBLEM, trouble.what, trouble.hint)
+    place = f"{folder.path} is on {_described(disk)}, readable"
+    try:
+        root.probe("")
+    except Trouble as trouble:
+        return Finding(folder.name, Level.PROBLEM, f"{place} for {who}, but {trouble.what}", trouble.hint)
     about = watched(folder)
     choice = choose_mode(about.watch, disk) if running is None else Choice(Mode(running.mode), running.why)
-    how = f"watched by {choice.mode}: {choice.why}"
-    refusal = None
+    how, hint = f"watched by {choice.mode}: {choice.why}", ""
     if choice.mode is Mode.EVENTS:
         left = "any number" if watches.left is None else watches.left
         how += f", with {directories} inotify watch(es) or more, {left} left"
         refusal = shortage(str(folder.path), directories, watches) if running is None else None
+        hint = "" if refusal is None else f"too few watches, so it will be polled: {refusal.hint}"
+    elif about.watch is Mode.EVENTS and choose_mode(about.watch, disk).mode is Mode.POLL:
+        hint = UNHEARD
     interval = duration(scan_interval(about.scan_interval, choice.mode))
     window = duration(settle_window(folder.settle, disk))
     return Finding(
         folder.name,
-        Level.OK if refusal is None else Level.WARNING,
+        Level.WARNING if hint else Level.OK,
         f"{place} and writable for {who}; {how}; "
         f"a full look every {interval}, complete after {window} without a change",
-        "" if refusal is None else f"too few watches, so it will be polled: {refusal.hint}",
+        hint,
     )
 
 

@@ -6,14 +6,15 @@ Collects what is known; the sentences about what is now and what comes next are 
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from itertools import groupby
 
 from scriptixd.cli.finding import absolute, one_source, place_of
 from scriptixd.cli.installation import live_figures, reading, settings_in
 from scriptixd.cli.listing import record
+from scriptixd.cli.obstacles import obstacles
 from scriptixd.cli.output import Colour, iso, moment, say, say_json, size
 from scriptixd.cli.prospects import Circumstances, Growth, Prospect, prospect
 from scriptixd.cli.unseen import NO_SUCH_FILE, never_seen, why_not
@@ -26,6 +27,7 @@ from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import is_held
 from scriptixd.jobs.store.views import MISSING, SETTLING, Chapter, SourceView
 from scriptixd.roots.paths import shown
+from scriptixd.roots.reaching import FolderRoot
 
 EVERY = -1  # as SQLite understands a LIMIT
 
@@ -40,7 +42,8 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
             _explain_unknown(settings, store, file, as_json=as_json)
             return
         story, growth = store.views.story(view), _growth(store, view, read_clock())
-        around = _circumstances(settings, store, view.folder)
+        around = _circumstances(settings, store, view.folder, view.path)
+        around = replace(around, waits_for=store.views.waited_for(view, read_clock().wall) or "")
     outlook = _outlook_of(view, around, growth)
     if as_json:
         chapters = [_chapter(chapter) for chapter in story]
@@ -51,21 +54,21 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
         _tell_rule(around.folder, view.path)
 
 
-def _circumstances(settings: Settings, store: Store | None, folder: str) -> Circumstances:
+def _circumstances(settings: Settings, store: Store | None, folder: str, path: str) -> Circumstances:
     configured = next((one for one in settings.folders if one.name == folder), None)
     held = is_held(settings.state)
-    question = store.sources.open_question(folder) if store else None
-    asks = (
-        f"its folder asks: {question.sentence} (to say yes: scriptixd approve {shlex.quote(folder)})"
-        if question
-        else ""
-    )
-    return Circumstances(configured, held, live_figures(settings) if held else None, asks)
+    live = live_figures(settings) if held else None
+    if configured is None:
+        return Circumstances(None, held, live)
+    running = next((one for one in live.folders if one.name == folder), None) if live else None
+    with closing(FolderRoot(configured.path)) as root:
+        found = obstacles(configured, store, root, running)
+    return Circumstances(configured, held, live, [one for one in found if one.concerns(path)])
 
 
 def _outlook_of(view: SourceView, around: Circumstances, growth: Growth) -> Prospect:
     """What is not there may be there, and not be meant any more."""
-    if view.state in {MISSING, State.GONE} and around.folder is not None:
+    if view.state in {MISSING, State.GONE} and around.folder is not None and not around.away:
         with suppress(ShareTrouble):
             reason = why_not(around.folder, view.path)
             if reason is not None and not reason.startswith(NO_SUCH_FILE):
@@ -163,7 +166,7 @@ def _outlook_of_unknown(settings: Settings, store: Store | None, folder: Folder,
     if of is not None:
         return Prospect("it is a sidecar that scriptixd wrote", f"it belongs to {shown(of)}", "")
     scanned = store is not None and store.sources.last_disk(folder.name) is not None
-    return never_seen(folder, path, _circumstances(settings, store, folder.name), scanned=scanned)
+    return never_seen(folder, path, _circumstances(settings, store, folder.name, path), scanned=scanned)
 
 
 def _sidecar_of(store: Store, folder: str, path: str) -> str | None:

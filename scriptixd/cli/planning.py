@@ -8,14 +8,15 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from scriptixd.cli.finding import folders_named
-from scriptixd.cli.installation import reading, settings_in
+from scriptixd.cli.installation import live_figures, reading, settings_in
+from scriptixd.cli.obstacles import Obstacle, obstacles
 from scriptixd.cli.output import HOUR, Colour, duration, say, say_json, size
 from scriptixd.cli.survey import COUNTED, Fate, Memory, Outlook, Sum, Survey
 from scriptixd.config.settings import Folder, Settings
@@ -24,7 +25,10 @@ from scriptixd.errors import ShareTrouble, Stopped
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.source import FLOOD_WITHIN
 from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import is_held
+from scriptixd.observe.live import LiveFolder
 from scriptixd.roots.reaching import FolderRoot
+from scriptixd.roots.root import Root
 from scriptixd.watch.filters import picked_up_before
 
 PATIENCE: Final = 2.0  # s without an answer, after which a terminal is shown that something moves
@@ -33,6 +37,7 @@ _WORDS: Final = {
     Fate.NOW: "would be uploaded now",
     Fate.HELD: "wait for your yes",
     Fate.SETTLING: "may still be written",
+    Fate.STOPPED: "would wait with their folder",
 }
 _LEFT: Final = {
     Fate.DONE: "done or paid for",
@@ -81,13 +86,15 @@ def plan(config: str, names: Sequence[str], *, as_json: bool) -> int:
 def _plans(settings: Settings, folders: Sequence[Folder]) -> Sequence[_Plan]:
     """All folders at the same time: one whose disk hangs holds up only itself."""
     stop, tally = threading.Event(), _Tally()
+    live = live_figures(settings) if is_held(settings.state) else None
+    running = {one.name: one for one in live.folders} if live else {}
     with ExitStack() as opened:
         store = opened.enter_context(reading(settings)) if settings.state.exists() else None
         pool = opened.enter_context(ThreadPoolExecutor(len(folders)))
         roots = [opened.enter_context(closing(FolderRoot(folder.path))) for folder in folders]
         opened.callback(stop.set)  # first of all, whatever interrupts us
         looks = [
-            pool.submit(_plan, Survey(folder, root, _memory(folder, store), tally.add, stop.is_set))
+            pool.submit(_plan, Survey(folder, root, _memory(folder, store, running), tally.add, stop.is_set))
             for folder, root in zip(folders, roots, strict=True)
         ]
         with _shown(looks, tally):
@@ -95,9 +102,12 @@ def _plans(settings: Settings, folders: Sequence[Folder]) -> Sequence[_Plan]:
         return [look.result() for look in looks]
 
 
-def _memory(folder: Folder, store: Store | None) -> Memory:
+def _memory(folder: Folder, store: Store | None, running: Mapping[str, LiveFolder]) -> Memory:
+    def stands_in_the_way(root: Root) -> Sequence[Obstacle]:
+        return obstacles(folder, store, root, running.get(folder.name))
+
     if store is None:
-        return Memory()
+        return Memory(obstacles=stands_in_the_way)
     disk, scope = store.sources.last_disk(folder.name), store.sources.scope(folder.name)
     before = picked_up_before(scope, filter_of(folder))
     most, arrived = folder.ask_above.files, store.sources.arrived(folder.name, read_clock().wall - FLOOD_WITHIN)
@@ -106,6 +116,7 @@ def _memory(folder: Folder, store: Store | None) -> Memory:
         disk.identity.key if disk else None,
         before,
         max(0, most - arrived) if most is not None else None,
+        stands_in_the_way,
     )
 
 
@@ -153,10 +164,13 @@ def _tell_folder(folder: Folder, outlook: Outlook) -> None:
         settings = {folder.existing, *(rule.existing for rule in folder.rules)}
         setting = "existing" if len(settings) > 1 else f"existing: {folder.existing}"
         say(f"  seen for the first time: what is there now is treated as `{setting}` says")
+    for obstacle in outlook.obstacles:
+        say(f"  {obstacle}", colour=Colour.YELLOW)
     _tell_sums(outlook.sums)
     if outlook.flooded:
         say(f"  {outlook.unseen} new files are more than `ask_above` lets through within an hour: they are held")
-    if outlook.sums[Fate.HELD].files and not outlook.first_contact:
+    asks = any(one.asks for one in outlook.obstacles)  # a yes to the folder is one to that, then
+    if outlook.sums[Fate.HELD].files and not outlook.first_contact and not asks:
         say(f"  scriptixd approve {shlex.quote(folder.name)} says yes to what waits")
     if outlook.elsewhere:
         say(f"  {outlook.elsewhere} of them are not on this disk, and were not opened")
@@ -167,7 +181,8 @@ def _tell_folder(folder: Folder, outlook: Outlook) -> None:
 def _tell_sums(sums: dict[Fate, Sum]) -> None:
     width = max(map(len, _WORDS.values()))
     for fate in COUNTED:
-        say(f"  {_WORDS[fate]:<{width}}  {_described(sums[fate])}")
+        if fate is not Fate.STOPPED or sums[fate].files:
+            say(f"  {_WORDS[fate]:<{width}}  {_described(sums[fate])}")
     left = [f"{sums[fate].files} {words}" for fate, words in _LEFT.items() if sums[fate].files]
     if left:
         say(f"  left out: {', '.join(left)}")
@@ -205,6 +220,16 @@ def _record(one: _Plan) -> dict[str, object]:
         **_sums(outlook.sums if outlook else None),
         "not_on_disk": outlook.elsewhere if outlook else None,
         "problems": outlook.problems if outlook else [],
+        "obstacles": [_obstacle(obstacle) for obstacle in outlook.obstacles] if outlook else [],
+    }
+
+
+def _obstacle(obstacle: Obstacle) -> dict[str, object]:
+    return {
+        "directory": obstacle.directory,
+        "sentence": obstacle.sentence,
+        "hint": obstacle.hint or None,
+        "asks": obstacle.asks,
     }
 
 

@@ -6,9 +6,11 @@ Decides nothing; says what the rooms would decide, with the figures of today's c
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from scriptixd.cli.obstacles import Obstacle
 from scriptixd.cli.output import duration, moment
 from scriptixd.config.settings import Folder
 from scriptixd.errors import ShareTrouble, with_hint
@@ -25,21 +27,35 @@ NO_DAEMON = "no daemon is running: nothing happens until one is started"
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What stands around a file: its folder's settings and question, and the daemon if one runs."""
+    """What stands around a file: its folder's settings, what stops its directory, and the daemon if one runs."""
 
     folder: Folder | None
     held: bool
     live: Live | None
-    question: str = ""  # what its folder waits for a yes to; empty while it asks nothing
+    stops: Sequence[Obstacle] = ()  # those that concern it
+    waits_for: str = ""  # another file that may have the same content, and is on its way
+
+    @property
+    def stop(self) -> str:
+        """What stops its directory, empty if nothing does."""
+        return "; ".join(map(str, self.stops))
+
+    @property
+    def away(self) -> bool:
+        """Whether its disk is not there, so that nobody can look at it."""
+        return any(one.away for one in self.stops)
 
     @property
     def obstacle(self) -> str:
         """What keeps everything from going on, empty if nothing does."""
-        if self.question or not self.held:
-            return "; ".join(filter(None, (self.question, "" if self.held else NO_DAEMON)))
-        name = self.folder.name if self.folder else ""
-        offline = next((one.offline for one in self.live.folders if one.name == name), "") if self.live else ""
-        return f"the folder is offline: {offline}" if offline else ""
+        return "; ".join(filter(None, (self.stop, "" if self.held else NO_DAEMON)))
+
+    @property
+    def twin(self) -> str:
+        """Which other file it waits for, empty if it waits for none."""
+        if not self.waits_for:
+            return ""
+        return f"it waits for {shown(self.waits_for)}, which may have the same content: equal content is sent once"
 
     @property
     def pause(self) -> str:
@@ -81,12 +97,14 @@ def prospect(view: SourceView, around: Circumstances, growth: Growth, now: float
         return Prospect(told.now, f"its folder {view.folder} is not configured any more", "")
     going_on = view.state in {views.SETTLING, views.DELIVERING, *_STEPS}
     obstacle = around.obstacle or (around.pause if view.state in _STEPS else "")
-    if going_on and obstacle:
-        why = told.why if obstacle in told.why else "; ".join(filter(None, (told.why, obstacle)))
-        return Prospect(told.now, why, told.next)
-    return told
+    unseen = around.stop if around.away and view.state in _LEFT_THERE else ""
+    twin = around.twin if view.state == State.FOUND else ""
+    added = [one for one in (twin, obstacle if going_on else "", unseen) if one and one not in told.why]
+    return Prospect(told.now, "; ".join(filter(None, (told.why, *added))), told.next)
 
 
+# Of these it is told what lies, or lay, on the disk.
+_LEFT_THERE = frozenset({views.DONE, views.MISSING, State.GONE})
 # What an active job is at, and what comes next.
 _STEPS = {
     State.FOUND: ("it waits to be uploaded", "it is uploaded when its turn comes"),
@@ -116,14 +134,16 @@ def _of_state(view: SourceView, around: Circumstances, growth: Growth, now: floa
             return Prospect("it is left alone", "somebody dismissed it", f"nothing, until: scriptixd retry {name}")
         case State.GONE:
             return Prospect("its file is gone", why, "it goes on when the file is back")
-    return _at_the_end(view, why, at)
+    return _at_the_end(view, around, why, at)
 
 
-def _at_the_end(view: SourceView, why: str, at: str) -> Prospect:
+def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> Prospect:
     """The states after which nothing more is asked of Scriptix."""
     match view.state:
         case views.DELIVERING:
             return Prospect("the transcript is here, its sidecars are not written yet", why, f"they are written{at}")
+        case views.DONE if around.away and (view.sidecars or not view.reason):
+            return Prospect("it is done: its sidecars lay beside it when its disk was last seen", view.reason, "")
         case views.DONE if view.reason:
             return Prospect("it is done", view.reason, "")
         case views.DONE:
@@ -141,6 +161,8 @@ def _settling(around: Circumstances) -> str:
         return "when it has not changed for a while"
     window = folder.settle
     if window is None:
+        if around.away:
+            return "when it has not changed for a while"
         try:
             with closing(FolderRoot(folder.path)) as root:
                 window = settle_window(None, root.disk())

@@ -6,12 +6,13 @@ a file that may still be written, and never one whose content is not on the disk
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from scriptixd.cli.obstacles import Obstacle
 from scriptixd.config.settings import Folder
 from scriptixd.daemon.folders import filter_of
 from scriptixd.errors import FileTrouble, SourceMissing, Stopped
@@ -33,6 +34,7 @@ class Fate(StrEnum):
     NOW = "now"  # it is uploaded when its turn comes
     HELD = "held"  # it waits for a person's yes
     SETTLING = "settling"  # it may still be written: decided when it is complete
+    STOPPED = "stopped"  # something keeps its folder, or its directory, from going on
     DONE = "done"  # paid for, finished or on its way
     FAILED = "failed"
     DISMISSED = "dismissed"
@@ -40,8 +42,9 @@ class Fate(StrEnum):
     TOO_LARGE = "too_large"  # larger than max_size
 
 
-COUNTED: Final = (Fate.NOW, Fate.HELD, Fate.SETTLING)  # the others cost nothing any more, or nothing by themselves
-MEASURED: Final = (Fate.NOW, Fate.HELD)
+# The others cost nothing any more, or nothing by themselves.
+COUNTED: Final = (Fate.NOW, Fate.HELD, Fate.SETTLING, Fate.STOPPED)
+MEASURED: Final = (Fate.NOW, Fate.HELD, Fate.STOPPED)
 
 _FATES: Final[Mapping[str, Fate]] = {
     State.FOUND: Fate.NOW,
@@ -95,6 +98,7 @@ class Outlook:
     flooded: bool = False  # there are more of them than go without a yes
     elsewhere: int = 0  # files whose content is not on this disk
     problems: list[str] = field(default_factory=list)
+    obstacles: Sequence[Obstacle] = ()  # what keeps the folder, or a directory in it, from going on
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ class Memory:
     disk: str | None = None  # the identity of its disk
     before: Filter | None = None  # what was picked up then, if that is another filter than today's
     allowance: int | None = None  # how many new files go without a yes; None: any number
+    obstacles: Callable[[Root], Sequence[Obstacle]] = lambda _: ()  # asks the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class Survey:
 
     def outlook(self) -> Outlook:
         """Look at everything; raises ShareTrouble if the disk is not there, Stopped if nobody waits any more."""
-        found = Outlook(self.root.disk().identity.key != self.memory.disk)
+        found = Outlook(self.root.disk().identity.key != self.memory.disk, obstacles=self.memory.obstacles(self.root))
         filter_ = filter_of(self.folder)
         with ThreadPoolExecutor(self.root.at_once) as pool:
             for directory, entries in self._directories(filter_, found):
@@ -158,7 +163,8 @@ class Survey:
                 found.problems.append(str(trouble))
                 continue
             below = [joined(directory, entry.name) for entry in entries if entry.kind is Kind.DIRECTORY]
-            pending += [path for path in sorted(below, reverse=True) if filter_.enters(path)]
+            away = {one.directory for one in found.obstacles if one.away}
+            pending += [path for path in sorted(below, reverse=True) if filter_.enters(path) and path not in away]
             yield directory, entries
 
     def _file(self, filter_: Filter, directory: str, entry: Entry, found: Outlook) -> _File | None:
@@ -181,6 +187,14 @@ class Survey:
         )
 
     def _fate(self, path: str, size: int, view: SourceView | None, found: Outlook, *, current: bool) -> Fate:
+        stops = any(one.concerns(path) for one in found.obstacles)
+        fate = self._fate_otherwise(path, size, view, found, current=current)
+        if fate is Fate.SETTLING and view is None and not stops:
+            found.unseen += 1
+        return Fate.STOPPED if stops and fate in {Fate.NOW, Fate.SETTLING} else fate
+
+    def _fate_otherwise(self, path: str, size: int, view: SourceView | None, found: Outlook, *, current: bool) -> Fate:
+        """If nothing kept its directory from going on."""
         if view is not None and current:
             return _FATES.get(view.state, Fate.SETTLING)
         here = self.folder.at(path)
@@ -191,7 +205,6 @@ class Survey:
         before = self.memory.before
         if found.first_contact or (before is not None and before.why_not(path, size) is not None):
             return _EXISTING[here.existing]
-        found.unseen += 1
         return Fate.SETTLING
 
     def _seconds(self, file: _File) -> float | None:

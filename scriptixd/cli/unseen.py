@@ -18,18 +18,22 @@ from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Entry, Kind, Listing, Root
 
 NO_SUCH_FILE = "there is no such file"
+BACK = "the folder is looked at again when the disk is there"
 NO_LINKS = "links below a folder are not followed"
 
 
 def never_seen(folder: Folder, path: str, around: Circumstances, *, scanned: bool) -> Prospect:
     """The outlook of a path below a folder."""
     if not path:
-        return Prospect("it is a folder that is watched", around.question, "scriptixd status tells how it is doing")
+        return Prospect("it is a folder that is watched", around.stop, "scriptixd status tells how it is doing")
     now, following = "it has not been seen yet", "it is picked up by the next look at the folder"
+    if around.away:
+        unwanted = filter_of(folder).why_not(path, None)
+        return Prospect("it is not picked up", unwanted, "") if unwanted else Prospect(now, around.obstacle, BACK)
     try:
         reason = why_not(folder, path)
     except ShareTrouble as trouble:
-        return Prospect(now, around.question or f"its folder cannot be reached: {trouble}", following)
+        return Prospect(now, around.stop or f"its folder cannot be reached: {trouble}", following)
     if reason is not None:
         return Prospect("it is not picked up", reason, "")
     if around.obstacle:

@@ -265,9 +265,9 @@ def _status(house: House) -> str:
         parts.append(f"first scan of {first}")
     if offline:
         parts.append(f"offline: {', '.join(offline)}")
-    uploads = house.figures.uploads()
-    if uploads:
-        parts.append(f"{len(uploads)} upload(s)")
+    moving = sum(upload.still_since is None for upload in house.figures.uploads())
+    if moving:
+        parts.append(f"{moving} upload(s)")
     parts += [paused.trouble.what for paused in house.breakers.view()]
     return "; ".join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shlex
 import socket
 import threading
 from collections.abc import Callable
@@ -18,11 +19,11 @@ from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import read_clock
-from scriptixd.jobs.events import Event, Postponed, Rejected, StillRunning
+from scriptixd.jobs.events import Event, Held, Postponed, Rejected, StillRunning
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pipeline import Pipeline
 from scriptixd.jobs.sentences import sentence
-from scriptixd.jobs.source import Source
+from scriptixd.jobs.source import CIRCUMSTANCES, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.worker import Lane, Worker
 from scriptixd.roots.paths import shown
@@ -162,7 +163,14 @@ def _tell(store: Store, job: Job, event: Event) -> None:
     """One line for each transition, the path first; what merely lasts is in the history alone."""
     if isinstance(event, StillRunning) or (isinstance(event, Postponed) and job.failures != 1):
         return
-    level = logging.WARNING if isinstance(event, Rejected) else logging.INFO
+    # One of a crowd asks nobody by itself: the folder does.
+    asks = isinstance(event, Held) and event.reason not in CIRCUMSTANCES
+    level = logging.WARNING if asks or isinstance(event, Rejected) else logging.INFO
     sources = store.jobs.sources(job.id)
     path = f"{sources[0].folder}/{sources[0].path}" if sources else f"job {job.id}"
-    LOG.log(level, "%s: %s", shown(path), sentence(event))
+    LOG.log(level, "%s: %s%s", shown(path), sentence(event), _way_on(path) if asks else "")
+
+
+def _way_on(path: str) -> str:
+    name = shown(shlex.quote(path))
+    return f" (scriptixd approve {name}, or scriptixd dismiss {name})"

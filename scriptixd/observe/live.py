@@ -48,7 +48,8 @@ class LiveUpload:
     job_id: int
     offset: int
     size: int
-    bytes_per_second: float
+    bytes_per_second: float  # 0 while it stands still
+    still_since: float | None = None  # Unix seconds; None while it moves
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,15 +216,27 @@ class Claim:
         self._since = since
 
     def _look(self) -> _Seen | None:
-        """The claim there now, None where there is none."""
-        try:
-            with self._root.open(NAME) as reader:
-                data = reader.read(0, MOST_BYTES)
-        except SourceMissing:
-            return None
-        except FileTrouble as trouble:  # a directory, a link, or not for us to read
-            return _Seen(hashlib.sha256(trouble.what.encode("utf-8", "replace")).hexdigest())
-        return _parsed(data)
+        return _lying(self._root)
+
+
+def foreign_claim(root: Root, instance: str) -> Foreign | None:
+    """What one look tells of somebody else's claim, None where there is none: nobody knows by it whether he lives."""
+    seen = _lying(root)
+    if seen is None or seen.given_up or seen.instance == instance:
+        return None
+    return Foreign(seen.host, seen.since, None, seen.sha256)
+
+
+def _lying(root: Root) -> _Seen | None:
+    """The claim there now, None where there is none."""
+    try:
+        with root.open(NAME) as reader:
+            data = reader.read(0, MOST_BYTES)
+    except SourceMissing:
+        return None
+    except FileTrouble as trouble:  # a directory, a link, or not for us to read
+        return _Seen(hashlib.sha256(trouble.what.encode("utf-8", "replace")).hexdigest())
+    return _parsed(data)
 
 
 def _parsed(data: bytes) -> _Seen:

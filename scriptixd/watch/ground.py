@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -104,19 +104,14 @@ class Ground:
         if last is not None and last.identity != disk.identity:
             self._accept_another(disk, last, now)
         nested_before = last.nested if last is not None else ()
-        today = {nested.directory: nested for nested in disk.nested}
-        unmounted = {one.directory: _unmounted(one) for one in nested_before if one.directory not in today}
-        exchanged = (
-            today[one.directory]
-            for one in nested_before
-            if one.directory in today and today[one.directory] != one and self._has_sources(one.directory)
-        )
+        exchanged = (one for one in exchanged_below(disk, nested_before) if self._has_sources(one.directory))
         first_contact = self._book.begin_contact(self._folder, disk.identity.key, now.wall)
         fresh = (
             nested.directory
             for nested in disk.nested
             if self._book.begin_contact(self._folder, nested.identity.key, now.wall)
         )
+        unmounted = unmounted_below(disk, nested_before)
         return Footing(disk, first_contact, unmounted, frozenset(fresh), tuple(exchanged))
 
     def _without_exchanged(self, footing: Footing, now: Now) -> Footing:
@@ -126,7 +121,7 @@ class Ground:
         """
         waiting, self._waits = list(footing.exchanged), False
         if waiting:
-            sentence = _exchanged(waiting[0])
+            sentence = exchange(waiting[0])
             question = Question(QuestionKind.DISK, waiting[0].identity.key, sentence)
             if self._asked in (None, question):
                 self._may_ask, self._asked = True, question
@@ -134,7 +129,7 @@ class Ground:
                     waiting = waiting[1:]
                 else:
                     self._waits = True
-        sentences = {one.directory: f"{_exchanged(one)} ({NOT_ITS_DISK}{self._yes})" for one in waiting}
+        sentences = {one.directory: f"{exchange(one)} ({NOT_ITS_DISK}{self._yes})" for one in waiting}
         return replace(footing, unmounted={**footing.unmounted, **sentences}, exchanged=tuple(waiting))
 
     @property
@@ -183,11 +178,7 @@ class Ground:
                 f"{shown(self._folder)} is empty, and not the disk that it was ({shown(str(last.identity))})",
                 "mount its disk again; nothing is forgotten meanwhile",
             )
-        if _missing(disk, last):
-            sentence = f"{shown(str(last.identity))}, its disk, is not mounted"
-        else:
-            sentence = f"it is another disk now: {shown(str(disk.identity))}"
-        self._ask(Question(QuestionKind.DISK, disk.identity.key, sentence), NOT_ITS_DISK, now)
+        self._ask(Question(QuestionKind.DISK, disk.identity.key, another(disk, last)), NOT_ITS_DISK, now)
 
     def _has_sources(self, directory: str) -> bool:
         return any(is_within(known, directory) for known in self._book.directories(self._folder))
@@ -212,14 +203,44 @@ class Ground:
         return True
 
 
+def another(disk: Disk, last: Disk) -> str:
+    """The sentence that a folder is on another disk than before."""
+    if _missing(disk, last):
+        return f"{shown(str(last.identity))}, its disk, is not mounted"
+    return f"it is another disk now: {shown(str(disk.identity))}"
+
+
 def _missing(disk: Disk, last: Disk) -> bool:
     """Whether what is seen now is what lies under the mount of before."""
     under = bool(last.mountpoint) and is_within(last.mountpoint, disk.mountpoint.rstrip("/"))
     return under and disk.mountpoint != last.mountpoint
 
 
-def _exchanged(nested: Nested) -> str:
-    return f"{shown(nested.directory)} in it is another disk now: {shown(str(nested.identity))}"
+def exchanged_below(disk: Disk, before: Collection[Nested]) -> Sequence[Nested]:
+    """The disks below a root that are others than before."""
+    then = {one.directory: one for one in before}
+    return [one for one in disk.nested if then.get(one.directory, one) != one]
+
+
+def exchange(nested: Nested) -> str:
+    """The sentence that a disk below a root is another one than before."""
+    return f"{_exchanged_at(nested)} {shown(str(nested.identity))}"
+
+
+def asked_about(question: Question, before: Collection[Nested]) -> str:
+    """The directory of the disk below the root that a question is about, by its sentence; "" is the root itself."""
+    below = (one.directory for one in before if question.sentence.startswith(_exchanged_at(one)))
+    return next(below, "") if question.kind is QuestionKind.DISK else ""
+
+
+def _exchanged_at(nested: Nested) -> str:
+    return f"{shown(nested.directory)} in it is another disk now:"
+
+
+def unmounted_below(disk: Disk, before: Collection[Nested]) -> Mapping[str, str]:
+    """The directories below a root whose own disks are not there, each with the sentence."""
+    today = {one.directory for one in disk.nested}
+    return {one.directory: _unmounted(one) for one in before if one.directory not in today}
 
 
 def _unmounted(nested: Nested) -> str:

@@ -241,7 +241,7 @@ class Scanner:
         rest = min(max(REST, REST_SHARE * (now.boot - began.boot)), REST_MOST)
         self._not_before = now.boot + rest
         if self._report.offline is not None:
-            LOG.warning("%s: is there again", shown(self._watched.name))
+            LOG.info("%s: is there again", shown(self._watched.name))
         self._retry = RETRY_FIRST
         earlier = self._report
         self._report = ScanReport(

@@ -54,10 +54,11 @@ def _readable(job: str) -> str:
 # A found job waits for its file, and while an earlier one on its way has its content, or may have: only the size
 # and the request are the same, and it has not been read yet. This saves bandwidth; that nothing is paid twice is
 # the work of close_or_fold.
-_STARTABLE = f"""AND {_readable("jobs")} AND NOT EXISTS (SELECT 1 FROM jobs AS twin
+WAITED_FOR = f"""jobs AS twin
     WHERE twin.size = jobs.size AND (twin.sha256 IS NULL OR twin.sha256 = jobs.sha256)
     AND twin.request = jobs.request AND twin.redo = jobs.redo AND twin.id < jobs.id AND twin.failures < {TWIN_FAILURES}
-    AND twin.updated_at > ? AND (twin.state = 'uploading' OR twin.state = 'found' AND {_readable("twin")}))"""
+    AND twin.updated_at > ? AND (twin.state = 'uploading' OR twin.state = 'found' AND {_readable("twin")})"""
+_STARTABLE = f"""AND {_readable("jobs")} AND NOT EXISTS (SELECT 1 FROM {WAITED_FOR})"""
 
 _LAST_PAID = "id = (SELECT max(id) FROM ledger WHERE job_id = ?)"
 

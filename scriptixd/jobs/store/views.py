@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from scriptixd.jobs.job import ACTIVE, NO_RESULT_YET, DeliveryState, Request, State
+from scriptixd.jobs.source import Question, QuestionKind
 from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.jobs import TWIN_PATIENCE, WAITED_FOR
 from scriptixd.jobs.store.rows import join, split
 
 SETTLING: Final = "settling"  # seen, and perhaps still being written
@@ -144,6 +146,27 @@ class Views:
         )
         with self._database.reading() as connection:
             return any(connection.execute(query, tuple(without)).fetchone() for query in queries)
+
+    def question(self, folder: str) -> tuple[Question, bool] | None:
+        """What a folder asked last, and whether a person has said yes to it since; None if it asks nothing."""
+        query = "SELECT kind, about, sentence, answered_at FROM questions WHERE folder = ?"
+        with self._database.reading() as connection:
+            row = connection.execute(query, (folder,)).fetchone()
+        return None if row is None else (Question(QuestionKind(row[0]), row[1], row[2]), row[3] is not None)
+
+    def waited_for(self, view: SourceView, at: float) -> str | None:
+        """The file, with its folder, whose upload a found one waits for, as its content may be the same; None if none.
+
+        The sources of it that are there are named before others.
+        """
+        query = f"""SELECT sources.folder, sources.directory, sources.name FROM jobs
+            JOIN deliveries ON deliveries.job_id = (SELECT min(twin.id) FROM {WAITED_FOR})
+                AND deliveries.state != 'dropped'
+            JOIN sources ON sources.id = deliveries.source_id
+            WHERE jobs.id = ? AND jobs.state = '{State.FOUND}' ORDER BY sources.present DESC, deliveries.id LIMIT 1"""
+        with self._database.reading() as connection:
+            row = connection.execute(query, (at - TWIN_PATIENCE, view.job_id)).fetchone()
+        return f"{row[0]}/{join(os.fsdecode(row[1]), os.fsdecode(row[2]))}" if row else None
 
     def story(self, view: SourceView) -> Sequence[Chapter]:
         """Everything that happened to a source and to the jobs that it had, oldest first."""
