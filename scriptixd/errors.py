@@ -6,6 +6,7 @@ listed here is our own bug. The sentence says what happened and to which file, t
     Trouble
     ├── TimeHeals             waiting helps, nobody needs to come
     │   ├── Away              the service or the network between: timeouts, 408, 423, 429, 5xx
+    │   │   └── OverBudget           we have asked so much just now that nothing was asked
     │   ├── ShareTrouble      a folder's disk is not there: unmounted, ESTALE, EIO
     │   │   └── Hung                 it does not answer at all
     │   └── StateTrouble      the state file cannot be written just now: disk full, I/O error
@@ -57,6 +58,10 @@ class TimeHeals(Trouble):
 
 class Away(TimeHeals):
     """The service, or the network between, does not answer as it should just now."""
+
+
+class OverBudget(Away):
+    """The request budget is used up for `retry_after` seconds: no request was made, and nothing has failed."""
 
 
 class ShareTrouble(TimeHeals):

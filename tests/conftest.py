@@ -14,8 +14,15 @@ LINGER = 5.0  # s that a thread of a library may take to see that it is over
 
 # What takes longest begins first, or one worker would be left alone with it; what waits for clocks takes turns with
 # what keeps a core busy.
-WAITING: Final = ("test_shares.py", "test_disks.py", "test_systemd.py")
-WORKING: Final = ("test_demo.py", "test_daemon.py", "test_sandbox.py", "test_crash_points.py", "test_machine.py")
+WAITING: Final = ("test_shares.py", "test_pause.py", "test_erasing_daemon.py", "test_systemd.py")
+WORKING: Final = (
+    "test_demo.py",
+    "test_daemon.py",
+    "test_outages.py",
+    "test_sandbox.py",
+    "test_crash_points.py",
+    "test_machine.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,20 +16,43 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from scriptixd.errors import AccountTrouble, Away, Trouble
+from scriptixd.errors import AccountTrouble, Away, OverBudget, Trouble
+from scriptixd.jobs.asking import Asking
 from scriptixd.jobs.breakers import Breakers
+from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
+from scriptixd.jobs.erasing import Erasing
 from scriptixd.jobs.events import Event
 from scriptixd.jobs.job import ACTIVE, DocumentType, Job, Labels, Request, State, Terms
 from scriptixd.jobs.pipeline import Pipeline, Step
-from scriptixd.jobs.ports import Answer, Body, Complete, Finished, Opinion, Refused, Running, Unclear
+from scriptixd.jobs.ports import (
+    Answer,
+    Body,
+    Complete,
+    Fetchable,
+    Finished,
+    Lane,
+    Listed,
+    Opinion,
+    Page,
+    Polling,
+    Refused,
+    Running,
+    Standstill,
+    Unclear,
+)
+from scriptixd.jobs.queues import IDLE, AskQueue, UploadQueue
+from scriptixd.jobs.rounds import PAGE, Rounds
 from scriptixd.jobs.source import Admission, Look, Sighting, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
-from scriptixd.jobs.worker import IDLE, Claims, Lane, Worker
+from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.verbs import apply_open_requests
+from scriptixd.jobs.worker import Worker
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.paths import joined
 from scriptixd.roots.root import Kind, Reader, Root, Stat
+from scriptixd.service.budget import Budget
 
 BOOT = "6d1f2a5c-0000-4000-8000-000000000001"
 START = Now(wall=1_700_000_000.0, boot=1_000.0)
@@ -53,9 +76,14 @@ class Call(StrEnum):
     OFFSET = "offset"
     SEND = "send"
     DISCARD = "discard"
+    ERASE = "erase"
     SESSION_OF = "session_of"
     LOOK = "look"
+    LISTED = "listed"
     PROBE = "probe"
+
+
+SENDING = (Call.CREATE, Call.OFFSET, Call.SEND)
 
 
 @dataclass
@@ -87,12 +115,20 @@ class Service:
         self.session_after = session_after  # times of asking until a session is named
         self.forgets_complete = False  # whether HEAD of a complete upload finds nothing
         self.refused: Trouble | None = None  # what every call is answered with
+        self.refusing: dict[Call, Trouble] = {}  # what these calls are answered with
         self.uploads: dict[str, Upload] = {}
         self.sessions: dict[str, Upload] = {}
         self.looked: Counter[str] = Counter()
         self.asked: Counter[Call] = Counter()
         self.paid: Counter[tuple[str, str]] = Counter()  # by content and request
         self.discarded: list[str] = []
+        self.erased: list[str] = []
+        self.busy = False  # whether others wait for requests
+        self.budget: Budget | None = None  # without one, anybody may ask as much as he likes
+        self.clock: Callable[[], Now] = lambda: START
+        self.lists = True  # whether it offers the list of sessions
+        self.unlisted: set[str] = set()  # sessions that its list lacks
+        self.foreign: set[str] = set()  # uploads of another key: nothing is told of them, as the service does it
         self.answers: dict[str, deque[Answer]] = {}  # by session, before the ordinary ones
         self.cut_after: int | None = None  # bytes of the next PATCH after which the connection drops
         self.faults: list[Fault] = []
@@ -122,10 +158,10 @@ class Service:
 
         return self._ask(Call.CREATE, effect)
 
-    def offset(self, file_id: str) -> int | None:
+    def offset(self, file_id: str, size: int | None = None) -> int | None:
         def effect() -> int | None:
             upload = self.uploads.get(file_id)
-            if upload is None or (self.forgets_complete and upload.session_id is not None):
+            if upload is None or (self.forgets_complete and upload.session_id is not None) or file_id in self.foreign:
                 return None
             return len(upload.data)
 
@@ -134,7 +170,7 @@ class Service:
     def send(self, file_id: str, offset: int, body: Body) -> int:
         def effect() -> int:
             upload = self.uploads.get(file_id)
-            if upload is None:
+            if upload is None or file_id in self.foreign:
                 raise Away("404")
             if offset != len(upload.data):
                 raise Away("409", retry_after=0.0)
@@ -157,19 +193,33 @@ class Service:
 
         return self._ask(Call.SEND, effect)
 
-    def discard(self, file_id: str) -> None:
-        def effect() -> None:
+    def discard(self, file_id: str) -> str:
+        def effect() -> str:
             upload = self.uploads.get(file_id)
-            if upload is not None and upload.session_id is None:
+            if upload is None:
+                return "404"
+            if upload.session_id is None:
                 del self.uploads[file_id]
                 self.discarded.append(file_id)
+            return "204"
 
-        self._ask(Call.DISCARD, effect)
+        return self._ask(Call.DISCARD, effect)
+
+    def erase(self, session_id: str) -> str:
+        def effect() -> str:
+            if session_id in self.erased:
+                return "400: already removed"
+            if self.sessions.pop(session_id, None) is None:
+                return "404"
+            self.erased.append(session_id)
+            return "200"
+
+        return self._ask(Call.ERASE, effect)
 
     def session_of(self, file_id: str) -> str | None:
         def effect() -> str | None:
             upload = self.uploads.get(file_id)
-            if upload is None or upload.session_id is None:
+            if upload is None or upload.session_id is None or file_id in self.foreign:
                 return None
             upload.asked += 1
             return upload.session_id if upload.asked > self.session_after else None
@@ -184,22 +234,45 @@ class Service:
             upload = self.sessions.get(session_id)
             if upload is None:
                 return Unclear("404")
-            self.looked[session_id] += 1
-            if self.looked[session_id] <= self.looks:
-                return Running("processing")
-            if bytes(upload.data).startswith(BROKEN):
-                return Refused("this is no media")
+            if upload.file_id in self.foreign:
+                raise refused_key()
+            state = self._state_of(session_id)
+            if not isinstance(state, Fetchable):
+                return state
             body = {"result": {"status": "done", "sha256": hashlib.sha256(upload.data).hexdigest()}}
             return Finished(json.dumps(body).encode(), upload.size / 10)
 
         return self._ask(Call.LOOK, effect)
 
+    def listed(self, offset: int) -> Page | None:
+        def effect() -> Page | None:
+            if not self.lists:
+                return None
+            hidden = self.unlisted | {f"session-of-{file_id}" for file_id in self.foreign}
+            names = [name for name in reversed(self.sessions) if name not in hidden]
+            shown = names[offset : offset + PAGE]
+            return Page([Listed(name, self._state_of(name)) for name in shown], len(names) <= offset + PAGE)
+
+        return self._ask(Call.LISTED, effect)
+
     def probe(self) -> None:
         self._ask(Call.PROBE, lambda: None)
 
-    def ready_at(self, now: Now) -> float:
-        """The budget: this service counts nobody's requests."""
-        return now.boot
+    def ready_at(self, now: Now, lane: Lane) -> float:
+        """The budget, where this service counts requests at all."""
+        return now.boot if self.budget is None else self.budget.ready_at(now, lane)
+
+    def waiting(self, _now: Now) -> bool:
+        return self.busy
+
+    def _state_of(self, session_id: str) -> Running | Refused | Fetchable:
+        """What it is when it is looked at, alone or in a list, so many times."""
+        self.looked[session_id] += 1
+        if self.looked[session_id] <= self.looks:
+            return Running("processing")
+        if bytes(self.sessions[session_id].data).startswith(BROKEN):
+            return Refused("this is no media")
+        return Fetchable(None)
 
     def _complete(self, upload: Upload) -> None:
         upload.session_id = f"session-of-{upload.file_id}"
@@ -207,10 +280,16 @@ class Service:
         self.paid[hashlib.sha256(upload.data).hexdigest(), upload.request.key] += 1
 
     def _ask(self, call: Call, effect: Callable[[], T]) -> T:
+        if self.budget is not None:
+            now = self.clock()
+            ready = self.budget.take(now, Lane.UPLOAD if call in SENDING else Lane.ASK)
+            if ready is not None:
+                raise OverBudget("the request budget is used up", retry_after=ready - now.boot)
         self.asked[call] += 1
         self.watch(f"before {call}")
-        if self.refused is not None:
-            raise self.refused
+        refused = self.refused or self.refusing.get(call)
+        if refused is not None:
+            raise refused
         fault = next((fault for fault in self.faults if fault.call is call), None)
         if fault is not None:
             self.faults.remove(fault)
@@ -233,6 +312,7 @@ class Folders:
         self.changed_holds = False
         self.excluded: set[str] = set()
         self.hours_unasked: float | None = None
+        self.erase_after: dict[str, float | None] = {}  # by folder; as delete_remote: false, if it is not said
         self.closed: set[str] = set()  # whose disk may not be read now
         self.roots: dict[str, Root] = {name: LocalRoot(base / name) for name in requests}
 
@@ -251,7 +331,13 @@ class Folders:
     def terms(self, folder: str, path: str) -> Terms:
         labels = Labels(filename=path.rpartition("/")[2])
         return Terms(
-            self.request(folder, path), labels, ("json", "srt"), self.max_size, self.changed_holds, self.hours_unasked
+            self.request(folder, path),
+            labels,
+            ("json", "srt"),
+            self.max_size,
+            self.changed_holds,
+            self.hours_unasked,
+            self.erase_after.get(folder),
         )
 
 
@@ -287,16 +373,47 @@ class Examiner:
         return self.opinions.get(source.path) or self.doubtful.get(content) or Complete()
 
 
+class FakeLimits:
+    """Limits of jobs/ports.py: nothing speaks against anything, but for what is said of a folder."""
+
+    def __init__(self) -> None:
+        self.closed: dict[str, Standstill] = {}  # no upload may be opened
+        self.starved: dict[str, Standstill] = {}  # none may go on, either
+        self.refused: dict[int, Standstill] = {}  # by job, once its length is known
+        self.asked: list[tuple[str, float | None]] = []  # the lengths that were asked about
+        self.waits: deque[float] = deque()
+
+    def opening(self, folder: str, now: Now) -> Standstill | None:
+        return _lasting(self.closed.get(folder), now) or self.feeding(folder, now)
+
+    def feeding(self, folder: str, now: Now) -> Standstill | None:
+        return _lasting(self.starved.get(folder), now)
+
+    def admits(self, job: Job, folder: str, seconds: float | None, now: Now) -> Standstill | None:
+        self.asked.append((folder, seconds))
+        return _lasting(self.refused.get(job.id), now)
+
+    def wait(self, _folder: str, _count: int) -> float:
+        return self.waits.popleft() if self.waits else 0.0
+
+
+def _lasting(standstill: Standstill | None, now: Now) -> Standstill | None:
+    over = standstill is not None and standstill.until is not None and standstill.until <= now.wall
+    return None if over else standstill
+
+
 class Gauge:
     def __init__(self) -> None:
         self.offsets: list[int] = []
         self.beats = 0
+        self.on_sent: Callable[[int], None] = lambda _offset: None
 
     def beat(self) -> None:
         self.beats += 1
 
     def sent(self, _job: Job, offset: int) -> None:
         self.offsets.append(offset)
+        self.on_sent(offset)
 
 
 class World:
@@ -312,8 +429,11 @@ class World:
         self.folders = Folders(dict.fromkeys(folders, DUTCH), base)
         self.desk = Desk()
         self.examiner = Examiner()
+        self.limits = FakeLimits()
         self.gauge = Gauge()
         self.now = START
+        self.service.clock = lambda: self.now
+        self.polling = Polling.AUTO
         self.chunk_size = chunk_size
         self.deadline = 86_400.0
         self.stopped = False
@@ -327,30 +447,38 @@ class World:
         """The daemon's memory is new, its state file is not."""
         self.store = Store(open_state(self.base / "state.db"))
         self.breakers = Breakers()
+        self.rounds = Rounds(self.store, self.service, self.service, self.polling)
         self.pipeline = Pipeline(
             self.store,
             self.folders,
             self.service,
-            self.service,
+            Asking(self.store, self.service, self.service, self.rounds, self.deadline),
             self.desk,
             self.examiner,
+            self.limits,
             self.gauge,
             lambda: self.stopped,
+            lambda: self.now,
+            self.pass_time,
             self.chunk_size,
-            self.deadline,
         )
         self.uploader, self.asker = self.worker(Lane.UPLOAD), self.worker(Lane.ASK)
+        self.eraser = Erasing(
+            self.store, self.folders, self.service, self.service, self.breakers, self.service, lambda: self.chance
+        )
 
-    def worker(self, lane: Lane) -> Worker:
+    def worker(self, lane: Lane, claims: Claims[Job] | None = None) -> Worker:
+        uploads = UploadQueue(self.store, self.breakers, self.limits, self.folders.names, self.pipeline.held_up)
         return Worker(
             lane,
+            uploads if lane is Lane.UPLOAD else AskQueue(self.store),
             self.store,
             self.pipeline,
             self.service,
+            self.service,
             self.breakers,
             self.service,
-            Claims(1, tuple),
-            self.folders.names,
+            claims or Claims(1, tuple),
             lambda: self.chance,
             lambda _job, event: self.reported.append(event),
         )
@@ -462,6 +590,12 @@ class World:
     def active(self) -> list[Job]:
         return [job for job in self.jobs() if job.state in ACTIVE]
 
+    def at_work(self) -> bool:
+        """Whether any job is active: asked at every turn."""
+        states = ", ".join(f"'{state}'" for state in ACTIVE)
+        with self.store.database.reading() as connection:
+            return connection.execute(f"SELECT 1 FROM jobs WHERE state IN ({states}) LIMIT 1").fetchone() is not None
+
     def history(self) -> list[tuple[str, str]]:
         with self.store.database.reading() as connection:
             return list(connection.execute("SELECT event, detail FROM history ORDER BY id"))
@@ -470,6 +604,11 @@ class World:
         with self.store.database.reading() as connection:
             return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
+    def retry(self, ids: Sequence[int]) -> None:
+        """What a person types."""
+        self.store.requests.ask(Verb.RETRY, ids, self.now.wall)
+        apply_open_requests(self.store, lambda source: self.folders.requests[source.folder], self.now)
+
     def pass_time(self, seconds: float) -> None:
         self.now = Now(self.now.wall + seconds, self.now.boot + seconds)
 
@@ -477,10 +616,18 @@ class World:
         """Both lanes once; when they want to be called again, in seconds from now."""
         return min(self.uploader.run_once(self.now), self.asker.run_once(self.now)) - self.now.boot
 
+    def erase(self, most: int = 100) -> float:
+        """Erase whatever can be erased now; when the eraser wants to be called again, in seconds from now."""
+        for _ in range(most):
+            rest = self.eraser.run_once(self.now) - self.now.boot
+            if rest > 0:
+                return rest
+        raise AssertionError(f"no end after {most} steps")
+
     def drive(self, most: int = 400) -> int:
         """Work, and let time pass while there is nothing to do, until no job is active; returns the turns it took."""
         for turns in range(most):
-            if not self.active():
+            if not self.at_work():
                 return turns
             rest = self.turn()
             assert rest < IDLE or self.breakers.view(), f"nobody comes back for {self.active()}"

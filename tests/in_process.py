@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -26,6 +27,7 @@ def say(arguments: Sequence[str | bytes], environment: Mapping[str, str]) -> sub
         said = [over.enter_context(tempfile.TemporaryFile()) for _ in ("stdout", "stderr")]
         out, err = (io.TextIOWrapper(file, encoding="utf-8") for file in said)
         err.reconfigure(errors="backslashreplace", line_buffering=True)
+        over.callback(_tell_time_in, os.environ.get("TZ"))  # a verb tells times in the configuration's zone
         patch = over.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(sys, "argv", ["scriptixd", *map(os.fsdecode, arguments)])
         patch.setattr(sys, "stdin", over.enter_context(open(os.devnull, encoding="utf-8")))
@@ -47,3 +49,11 @@ def say(arguments: Sequence[str | bytes], environment: Mapping[str, str]) -> sub
     assert (os.geteuid(), os.getegid(), os.getcwd()) == rights, "the verb has changed what this process is"
     assert code is None or isinstance(code, int), code
     return subprocess.CompletedProcess(arguments, code or 0, *answers)
+
+
+def _tell_time_in(zone: str | None) -> None:
+    if zone is None:
+        os.environ.pop("TZ", None)
+    else:
+        os.environ["TZ"] = zone
+    time.tzset()

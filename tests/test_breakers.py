@@ -17,7 +17,7 @@ from scriptixd.errors import (
     TargetTrouble,
     Trouble,
 )
-from scriptixd.jobs.breakers import Breakers, Pause
+from scriptixd.jobs.breakers import LEASE, Breakers, Pause
 
 NOW = 1000.0
 
@@ -126,6 +126,56 @@ def test_a_disk_that_is_away_holds_up_its_folder_alone_until_an_upload_from_it_i
     assert breakers.view() != []
     breakers.heal(opened=True, folder="council")
     assert breakers.view() == []
+
+
+def test_when_a_pause_is_over_one_alone_tries_and_the_others_wait_for_what_comes_of_it() -> None:
+    breakers = Breakers()
+    breakers.trip(QuotaTrouble("402"), "council", NOW)
+    assert breakers.enter(True, "council", NOW + 59) is None
+    trial = breakers.enter(True, "council", NOW + 60)
+    assert trial is not None
+    assert breakers.enter(True, "court", NOW + 61) is None
+    assert breakers.ready_at(uploading=True) == NOW + 60 + LEASE
+    assert breakers.enter(False, None, NOW + 61) is not None, "asking goes on"
+    breakers.trip(QuotaTrouble("402"), "council", NOW + 62)
+    breakers.leave(trial)
+    assert breakers.ready_at(uploading=True) == NOW + 62 + 120
+    again = breakers.enter(True, "council", NOW + 200)
+    assert again is not None
+    breakers.heal(opened=True, folder="council")
+    breakers.leave(again)
+    assert breakers.enter(True, "court", NOW + 201) is not None
+
+
+def test_a_try_that_showed_nothing_is_for_the_next_one_to_make() -> None:
+    breakers = Breakers()
+    breakers.trip(AccountTrouble("401"), "", NOW)
+    first = breakers.enter(False, None, NOW + 60)
+    assert first is not None
+    breakers.leave(first)
+    assert breakers.ready_at(uploading=False) <= NOW + 60
+    assert breakers.enter(False, None, NOW + 60) is not None
+
+
+def test_whoever_does_not_come_back_is_waited_for_no_longer_than_his_lease_and_takes_nobodys_away() -> None:
+    breakers = Breakers()
+    breakers.trip(ShareTrouble("unmounted"), "council", NOW)
+    lost = breakers.enter(True, "council", NOW + 1)
+    assert lost is not None
+    assert breakers.enter(True, "council", NOW + 1 + LEASE - 1) is None
+    assert breakers.enter(True, "council", NOW + 1 + LEASE) is not None
+    breakers.leave(lost)
+    assert breakers.enter(True, "council", NOW + 1 + LEASE) is None
+
+
+def test_the_end_of_a_pause_wakes_whoever_waits_for_it() -> None:
+    breakers, woken = Breakers(), []
+    breakers.on_heal = lambda: woken.append(True)
+    breakers.heal(opened=True, folder="council")
+    assert woken == []
+    breakers.trip(FolderTrouble("xx is no language"), "council", NOW)
+    breakers.heal(opened=True, folder="council")
+    assert woken == [True]
 
 
 @pytest.mark.parametrize("trouble", [FileTrouble("413"), TargetTrouble("full")], ids=str)

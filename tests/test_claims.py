@@ -55,6 +55,21 @@ def test_whoever_waits_for_a_disk_that_may_hang_takes_nobodys_place() -> None:
         assert working.enter_context(claims.take(_first(*ALL, Work(5, "disk")), _always)) is None
 
 
+def test_a_folder_is_full_with_as_many_as_it_may_have_by_itself() -> None:
+    claims: Claims[Work] = Claims(9, tuple, {"nas": 1, "idle": 2})
+    assert claims.full() == set()
+
+    def pick(claimed: Collection[int], _turns: Mapping[str, int]) -> Work | None:
+        full = claims.full()
+        return next((one for one in ALL if one.id not in claimed and one.folder not in full), None)
+
+    with ExitStack() as working:
+        taken = [working.enter_context(claims.take(pick, _always)) for _ in range(4)]
+        assert taken == [ALL[0], ALL[2], ALL[3], None]
+        assert claims.full() == {"nas"}
+    assert claims.full() == set()
+
+
 def test_turns_are_counted_for_what_takes_one() -> None:
     claims: Claims[Work] = Claims(9, tuple)
     seen: list[Mapping[str, int]] = []

@@ -13,25 +13,26 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 import pytest
 import requests
+from house import spoken
 from requests import Response
 from scripted import PATIENCE, Answer, Fault, Scripted, bare, page, said
 
 from scriptixd import __version__
-from scriptixd.errors import AccountTrouble, Away, ConfigurationError, Stopped, Trouble
+from scriptixd.errors import AccountTrouble, Away, ConfigurationError, OverBudget, Stopped, Trouble
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import DocumentType, Labels, Request
-from scriptixd.jobs.ports import Finished, Running, Sessions, Unclear, Uploads
-from scriptixd.sandbox import SAMPLE, open_sandbox
+from scriptixd.jobs.ports import Fetchable, Finished, Lane, Refused, Running, Sessions, Unclear, Uploads
+from scriptixd.sandbox import open_sandbox
 from scriptixd.service.access import Access, AuthHeader
-from scriptixd.service.budget import WINDOW
+from scriptixd.service.budget import LONGEST_SILENCE, WINDOW
 from scriptixd.service.client import Scriptix
-from scriptixd.service.lines import Lines
+from scriptixd.service.lines import BLOCK, Lines
 from scriptixd.service.trouble import CAUSES, Cause
 
 KEY = "a-secret-key"
@@ -100,9 +101,11 @@ def use_all(scriptix: Scriptix) -> None:
         lambda: scriptix.discard("abc"),
         lambda: scriptix.session_of("abc"),
         lambda: scriptix.look("s1"),
+        lambda: scriptix.listed(0),
+        lambda: scriptix.erase("s1"),
         scriptix.probe,
     ):
-        with pytest.raises(Trouble):
+        with suppress(Trouble):
             call()
 
 
@@ -172,7 +175,7 @@ def test_the_key_goes_with_every_request_in_one_header(server: Scripted) -> None
         server.seen.clear()
         with client(server.url, auth=auth) as scriptix:
             use_all(scriptix)
-        assert len(server.seen) == 7
+        assert len(server.seen) == 9
         assert {seen.headers[name] for seen in server.seen} == {value}
         assert {sum(KEY in text for text in seen.headers.values()) for seen in server.seen} == {1}
         assert {seen.headers["user-agent"] for seen in server.seen} == {f"scriptixd/{__version__}"}
@@ -181,7 +184,7 @@ def test_the_key_goes_with_every_request_in_one_header(server: Scripted) -> None
 def test_the_key_goes_nowhere_else_whatever_replies_say(server: Scripted) -> None:
     with Scripted() as elsewhere:
         for status in (301, 302, 303, 307, 308):
-            server.will(*[bare(status, Location=f"{elsewhere.url}/files/x")] * 7)
+            server.will(*[bare(status, Location=f"{elsewhere.url}/files/x")] * 9)
             with client(server.url) as scriptix:
                 use_all(scriptix)
         server.will(bare(201, Location=f"{elsewhere.url}/files/abc"), bare(200, Upload_Offset="0"))
@@ -323,6 +326,13 @@ def test_a_slow_body_is_no_silence(server: Scripted) -> None:
         assert scriptix.send("abc", 0, Slow(80)) == 80
 
 
+def test_a_slow_line_is_no_silence_as_long_as_something_is_taken() -> None:
+    """The timeout is not for a block of the body either: a block may take as long as the line needs for it."""
+    with SlowTaker(8 * MIB) as taker, client(taker.url, timeout_s=SHORT) as scriptix:
+        assert scriptix.send("abc", 0, Zeros(8 * MIB)) == 8 * MIB
+        assert taker.longest > SHORT, "a block took longer than the timeout"
+
+
 @pytest.mark.parametrize("fault", [Fault.CUT, Fault.DROP])
 def test_a_reply_that_breaks_off_is_away_and_never_half_a_transcript(
     server: Scripted, scriptix: Scriptix, fault: Fault
@@ -409,10 +419,11 @@ def test_requests_beyond_the_rate_are_not_made(server: Scripted) -> None:
     server.will(*[said({"status": "queued"})] * 3)
     scriptix.look("s1")
     scriptix.look("s1")
-    with pytest.raises(Away, match="budget") as caught:
+    with pytest.raises(OverBudget, match="budget") as caught:
         scriptix.look("s1")
     assert caught.value.retry_after == WINDOW
-    assert scriptix.ready_at(clock()) == clock.boot + WINDOW
+    assert scriptix.ready_at(clock(), Lane.ASK) == clock.boot + WINDOW
+    assert scriptix.waiting(clock())
     assert len(server.seen) == 2
     clock.boot += WINDOW
     assert scriptix.look("s1") == Running("queued")
@@ -426,8 +437,8 @@ def test_too_many_requests_silence_everything_for_as_long_as_the_service_says(se
     with pytest.raises(Away) as caught:
         scriptix.look("s1")
     assert caught.value.retry_after == 40.0
-    assert scriptix.ready_at(clock()) == clock.boot + 40.0
-    with pytest.raises(Away):
+    assert scriptix.ready_at(clock(), Lane.UPLOAD) == clock.boot + 40.0
+    with pytest.raises(OverBudget):
         scriptix.offset("abc")
     assert len(server.seen) == 1
     clock.boot += 40.0
@@ -435,7 +446,200 @@ def test_too_many_requests_silence_everything_for_as_long_as_the_service_says(se
     scriptix.close()
 
 
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"X_RateLimit_Limit": "60", "X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1700001030"}, 30.0),
+        ({"X_RateLimit_Limit": "60", "X_RateLimit_Remaining": "1", "X_RateLimit_Reset": "1700001030"}, 0.0),
+        ({"X_RateLimit_Remaining": "0"}, 0.0),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "45"}, 45.0),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1600000000"}, 0.0),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1900000000"}, 0.0),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1700021000"}, LONGEST_SILENCE),  # a day's quota
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1700001030000"}, 0.0),  # milliseconds
+        ({"X_RateLimit_Remaining": "none", "X_RateLimit_Reset": "soon"}, 0.0),
+        # The service's clock is an hour ahead of ours: its own Date tells.
+        (
+            {
+                "X_RateLimit_Remaining": "0",
+                "X_RateLimit_Reset": "1700004630",
+                "Date": "Tue, 14 Nov 2023 23:30:00 GMT",
+            },
+            30.0,
+        ),
+    ],
+)
+def test_what_is_left_of_the_services_own_rate_is_believed_where_it_can_be(
+    server: Scripted, headers: dict[str, str], wait: float
+) -> None:
+    clock = Clock()  # at 1,700,001,000 Unix seconds
+    scriptix = Scriptix(Access(server.url, KEY), clock)
+    server.will(said({"status": "queued"}, **headers))
+    scriptix.look("s1")
+    assert scriptix.ready_at(clock(), Lane.ASK) == clock.boot + wait
+    scriptix.close()
+
+
+def test_a_smaller_rate_than_ours_is_kept_to_and_told(server: Scripted) -> None:
+    clock = Clock()
+    scriptix = Scriptix(Access(server.url, KEY), clock)
+    server.will(said({"status": "queued"}, X_RateLimit_Limit="2", X_RateLimit_Remaining="1", X_RateLimit_Reset="20"))
+    server.will(said({"status": "queued"}))
+    scriptix.look("s1")
+    scriptix.look("s1")
+    with pytest.raises(OverBudget):
+        scriptix.look("s1")
+    assert (scriptix.use(clock()).last_minute, scriptix.use(clock()).per_minute) == (2, 2)
+    scriptix.close()
+
+
+# The list, and erasing
+
+
+def rows(*sessions: object, total: int | None = None) -> Answer:
+    return said(
+        {"count": len(sessions), "total_results": len(sessions) if total is None else total, "result": sessions}
+    )
+
+
+def test_a_list_tells_the_state_of_each_session_in_whatever_words(server: Scripted, scriptix: Scriptix) -> None:
+    server.will(
+        rows(
+            {
+                "id": 7,
+                "session_id": "a",
+                "status": "completed",
+                "created_at": "2026-01-01T10:00:00Z",
+                "finished_at": "2026-01-01T10:01:30Z",
+            },
+            {"session_id": "b", "status": "Finished", "created_at": "2026-01-01T10:00:00Z", "finished_at": None},
+            {"session_id": "c", "status": "processing"},
+            {"session_id": "d", "status": 3},
+            {"session_id": "e", "status": "done", "error": "no speech"},
+            {"session_id": "f", "status": "failed"},
+            {"id": 8, "done": True},
+            {"session_id": "g", "status": "done", "is_deleted": True},
+            {"session_id": "h", "status": "removed"},
+            {"session_id": "../x", "status": "done"},
+            "nonsense",
+            total=300,
+        )
+    )
+    page = scriptix.listed(100)
+    assert page is not None
+    assert not page.last
+    assert [(one.session_id, one.state) for one in page.sessions] == [
+        ("a", Fetchable(90.0)),
+        ("b", Fetchable(None)),
+        ("c", Running("processing")),
+        ("d", Running("3")),
+        ("e", Refused("no speech")),
+        ("f", Refused("its status is 'failed'")),
+        ("8", Fetchable(None)),
+    ]
+    assert server.seen[0].path == "/api/v3/speech-to-text/session?limit=100&offset=100"
+
+
+@pytest.mark.parametrize(
+    ("answer", "last"),
+    [
+        (rows({"session_id": "a"}), True),
+        (rows({"session_id": "a"}, total=2), False),
+        (said([{"session_id": "a"}]), False),
+        (said([]), True),
+        (said({"result": {"sessions": [{"session_id": "a"}]}}), False),
+    ],
+    ids=["all of them", "more to come", "bare", "empty", "nested"],
+)
+def test_the_end_of_a_list_is_told_by_its_total_or_by_an_empty_page(
+    server: Scripted, scriptix: Scriptix, answer: Answer, last: bool
+) -> None:
+    server.will(answer)
+    page = scriptix.listed(0)
+    assert page is not None
+    assert page.last is last
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [*(bare(status) for status in (301, 400, 401, 403, 404, 405, 422)), page(200), said({"result": "many"}), bare(200)],
+    ids=lambda answer: f"{answer.status} {answer.body[:12]!r}",
+)
+def test_a_service_that_offers_no_list_is_no_trouble(server: Scripted, scriptix: Scriptix, answer: Answer) -> None:
+    server.will(answer)
+    assert scriptix.listed(0) is None
+
+
+def test_a_list_that_is_away_is_away(server: Scripted, scriptix: Scriptix) -> None:
+    server.will(bare(503))
+    with pytest.raises(Away):
+        scriptix.listed(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (said({"result": {"status": "removed"}}), "200"),
+        (bare(204), "204"),
+        (bare(404), "404"),
+        (
+            said({"error": "Bad Request", "message": "This session has already been removed."}, 400),
+            "400, already removed",
+        ),
+    ],
+    ids=["200", "204", "404", "400"],
+)
+def test_what_is_erased_is_told_with_what_was_answered(
+    server: Scripted, scriptix: Scriptix, answer: Answer, told: str
+) -> None:
+    server.will(answer)
+    assert scriptix.erase("s 1") == told
+    assert (server.seen[0].method, server.seen[0].path) == ("DELETE", "/api/v3/speech-to-text/session/s%201")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(said({"message": "what?"}, 400), Away), (bare(500), Away), (bare(401), AccountTrouble), (bare(429), Away)],
+    ids=["400", "500", "401", "429"],
+)
+def test_what_is_not_erased_is_no_proof(
+    server: Scripted, scriptix: Scriptix, answer: Answer, kind: type[Trouble]
+) -> None:
+    server.will(answer)
+    with pytest.raises(kind):
+        scriptix.erase("s1")
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_a_service_that_ends_no_uploads_says_so(server: Scripted, scriptix: Scriptix, status: int) -> None:
+    server.will(bare(status))
+    assert scriptix.discard("abc") == f"{status}, not offered"
+
+
 # Stopping
+
+
+@pytest.mark.parametrize("fault", [Fault.STALL, Fault.DEAF])
+def test_an_interruption_ends_the_sending_and_nothing_else(server: Scripted, fault: Fault) -> None:
+    with client(server.url, timeout_s=60.0) as scriptix:
+        server.will(Answer(fault=fault))
+        body, ended = Zeros(64 * MIB), list[str]()
+
+        def send() -> None:
+            try:
+                scriptix.send("abc", 0, body)
+            except Stopped:
+                ended.append("sending")
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert body.read_once.wait(PATIENCE)
+        scriptix.interrupt_uploads()
+        sender.join(PATIENCE)
+        assert not sender.is_alive()
+        assert ended == ["sending"]
+        server.will(said({"status": "queued"}))
+        assert scriptix.look("s1") == Running("queued"), "everybody else goes on"
 
 
 def test_a_stop_ends_a_wait_for_a_reply_at_once(server: Scripted) -> None:
@@ -505,11 +709,11 @@ def test_after_a_stop_nothing_is_asked(server: Scripted, scriptix: Scriptix) -> 
 
 
 def test_a_recording_goes_up_in_parts_and_comes_back_as_a_transcript(tmp_path: Path) -> None:
-    content = SAMPLE.read_bytes()
+    content = spoken(tmp_path / "austen.wav").read_bytes()
     half = len(content) // 2
-    with open_sandbox(tmp_path, key=KEY) as sandbox, client(sandbox.url) as scriptix:
+    with open_sandbox(tmp_path / "sandbox", key=KEY, workers=1) as sandbox, client(sandbox.url) as scriptix:
         scriptix.probe()
-        file_id = scriptix.create(REQUEST, Labels("é, \udcff.flac"), "é, \udcff.flac", len(content))
+        file_id = scriptix.create(REQUEST, Labels("é, \udcff.wav"), "é, \udcff.wav", len(content))
         assert scriptix.session_of(file_id) is None
         assert scriptix.send(file_id, 0, Part(content[:half])) == half
         with pytest.raises(Away) as conflict:
@@ -524,7 +728,7 @@ def test_a_recording_goes_up_in_parts_and_comes_back_as_a_transcript(tmp_path: P
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert isinstance(answer, Finished)
-        assert b"leisure" in answer.body
+        assert b"amiable" in answer.body
         assert answer.media_seconds is not None
 
         given_up = scriptix.create(REQUEST, LABELS, "a.mp3", 10)
@@ -549,6 +753,41 @@ def test_the_wrong_path_at_the_right_host_is_a_wrong_address(tmp_path: Path) -> 
         pytest.raises(AccountTrouble, match="does not take uploads"),
     ):
         scriptix.create(REQUEST, LABELS, "a.mp3", 10)
+
+
+class SlowTaker:
+    """A server that takes one PATCH of so many bytes, a little at a time, and answers that it has them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.longest = 0.0  # s that as much as one block took
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._take)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/api/v3"
+
+    def _take(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, connection.makefile("rb") as stream:
+            while stream.readline() != b"\r\n":
+                pass
+            left, began = self._size, time.monotonic()
+            while left and (block := stream.read(min(left, 64 * 1024))):
+                left -= len(block)
+                if left >= self._size - 2 * BLOCK:  # two blocks slowly, and the rest as it comes
+                    time.sleep(SHORT / 8)
+                    self.longest = (time.monotonic() - began) / 2
+            connection.sendall(f"HTTP/1.1 204 Taken\r\nUpload-Offset: {self._size - left}\r\n\r\n".encode())
+
+    def __enter__(self) -> SlowTaker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._listener.close()
 
 
 class Part:

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import textwrap
+import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -26,18 +28,25 @@ from scriptixd.config.settings import (
     Changed,
     FilenamePolicy,
     Folder,
-    Polling,
+    FolderLimits,
+    Limits,
     Secret,
     Settings,
     WatchMode,
 )
 from scriptixd.errors import ConfigurationError, FileTrouble
+from scriptixd.jobs.bounds import Bounds
 from scriptixd.jobs.job import DocumentType, Request, Webhook
+from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
+from scriptixd.jobs.timetable import Hours, Rates
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 KEY = "s3cr3t-k3y"
 NOTHING_MATCHES = "can match nothing: patterns are about paths below the folder, without '.', '..' or '//'"
+NO_HOURS = "must be hours such as '19:00-07:00', or several: '12:00-13:00, 19:00-07:00'"
+NO_RATE = "must be a rate such as 500KiB/s or 20MiB/s, or null for as fast as it goes"
+TOO_SLOW = "must be at least 1KiB/s; upload_hours and scriptixd pause keep uploads from going on at all"
 ENVIRONMENT = {"KEY": KEY, "HOME": "/home/somebody"}
 
 SMALL = """\
@@ -359,6 +368,82 @@ def test_a_flood_is_asked_about_above_a_number_of_files_or_of_hours(desk: Desk) 
     assert folder.ask_above == AskAbove(0, 24.0)
 
 
+# Limits, and what is erased
+
+
+def test_limits_are_of_all_folders_and_of_each(desk: Desk) -> None:
+    loaded = desk.load(
+        """\
+        api: {key: "${KEY}", requests_per_hour: 600, polling: list}
+        timezone: Europe/Amsterdam
+        defaults: {language: nl, document_type: caption, limits: {uploads: 1, files_per_day: 20}}
+        limits:
+          uploads: 3
+          bandwidth: {19:00: null, "08:00": 2MiB/s}
+          upload_hours: 12:00-13:00,19:00-07:00
+          hours_per_day: 10
+          hours_per_month: 99.5
+        folders:
+          - {path: /srv/one}
+          - {path: /srv/two, limits: {files_per_day: null, bandwidth: 500KiB/s, upload_hours: 06:00-24:00}}
+        """
+    )
+    assert (loaded.api.requests_per_hour, loaded.api.polling) == (600, Polling.LIST)
+    assert loaded.timezone == ZoneInfo("Europe/Amsterdam")
+    of_all = loaded.limits.bounds
+    assert loaded.limits.uploads == 3
+    assert of_all.bandwidth == Rates(((480, 2 * 2**20), (1140, None)))
+    assert of_all.upload_hours == Hours("12:00-13:00, 19:00-07:00", ((720, 780), (1140, 420)))
+    assert (of_all.files_per_day, of_all.hours_per_day, of_all.hours_per_month) == (None, 10.0, 99.5)
+    one, two = (folder.limits for folder in loaded.folders)
+    assert one == FolderLimits(1, Bounds(files_per_day=20))
+    assert two == FolderLimits(
+        1, Bounds(bandwidth=Rates(((0, 500 * 1024),)), upload_hours=Hours("06:00-24:00", ((360, 1440),)))
+    )
+
+
+def test_without_a_word_about_it_nothing_is_limited(desk: Desk) -> None:
+    loaded = desk.load(SMALL)
+    assert loaded.limits == Limits(2, Bounds())
+    assert loaded.folders[0].limits == FolderLimits(None, Bounds())
+    assert (loaded.timezone, loaded.api.requests_per_hour) == (None, None)
+
+
+def test_hours_that_never_meet_are_a_problem_of_the_folder(desk: Desk) -> None:
+    text = desk.folder("limits: {upload_hours: 08:00-18:00}") + "limits: {upload_hours: 19:00-07:00}\n"
+    assert desk.problems(text) == [
+        "config.yaml:6: folders[0].limits.upload_hours: has no minute in common with limits.upload_hours "
+        "(19:00-07:00): nothing is ever sent"
+    ]
+    assert desk.load(text.replace("07:00", "08:01"))
+
+
+@pytest.mark.parametrize("name", ["Europe/Nowhere", "''", "../../etc/passwd", "/etc/localtime", "[UTC]"])
+def test_a_time_zone_is_one_by_its_name(desk: Desk, name: str) -> None:
+    (problem,) = desk.problems(textwrap.dedent(SMALL) + f"timezone: {name}\n")
+    assert problem.startswith("config.yaml:6: timezone: must ")
+
+
+def test_without_the_data_of_the_time_zones_the_sentence_says_what_to_install(desk: Desk) -> None:
+    zoneinfo.reset_tzpath([desk.directory])
+    try:
+        (problem,) = desk.problems(textwrap.dedent(SMALL) + "timezone: Antarctica/Troll\n")
+    finally:
+        zoneinfo.reset_tzpath()
+    assert problem.endswith("which are not on this machine: install tzdata")
+
+
+@pytest.mark.parametrize(
+    ("setting", "seconds"), [("false", None), ("true", 0.0), ("30d", 30 * 86400.0), ("0", 0.0), ("off", None)]
+)
+def test_erasing_is_never_at_once_or_after_a_while(desk: Desk, setting: str, seconds: float | None) -> None:
+    (folder,) = desk.load(
+        desk.folder(f"delete_remote: {setting}", "rules: [{match: en/**, language: en, delete_remote: 1h}]")
+    ).folders
+    assert folder.terms("a.mp4").erase_after == seconds
+    assert folder.terms("en/a.mp4").erase_after == 3600.0
+
+
 # Every problem at once
 
 
@@ -434,6 +519,36 @@ def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
         ("ask_above: {files: many}", "must be a whole number"),
         ("ask_above: {hours: 24h}", "must be a number of hours, such as 24 or 1.5"),
         ("hours: 24", "unknown setting (it belongs under 'ask_above')"),
+        ("delete_remote: never", "must be true, false, or how long after delivery, such as 30d"),
+        ("delete_remote: null", "must be true, false, or how long after delivery, such as 30d"),
+        ("limits: 2", "must be a mapping, with a name and a value on each line below it"),
+        ("limits: {uploads: 0}", "must be at least 1"),
+        ("limits: {files_per_day: 0}", "must be at least 1"),
+        ("limits: {hours_per_day: 0}", "must be more than 0; scriptixd pause keeps uploads from going on at all"),
+        ("limits: {hours_per_month: 10h}", "must be a number of hours, such as 24 or 1.5"),
+        ("limits: {upload_hours: '19:00'}", NO_HOURS),
+        ("limits: {upload_hours: 19-7}", "must be a time of the day such as 07:00 or 19:30"),
+        ("limits: {upload_hours: '19:00-25:00'}", "must be a time of the day such as 07:00 or 19:30"),
+        ("limits: {upload_hours: '07:00-07:00'}", "must begin before 24:00, and not end when it begins"),
+        ("limits: {upload_hours: '24:00-07:00'}", "must begin before 24:00, and not end when it begins"),
+        ("limits: {upload_hours: '08:00-09:00,'}", NO_HOURS),
+        ("limits: {bandwidth: 5MiB}", NO_RATE),
+        (
+            "limits: {bandwidth: 5Mbit/s}",
+            "has an unknown unit 'Mbit' (sizes are in B, kB, MB, GB, TB, KiB, MiB, GiB or TiB)",
+        ),
+        ("limits: {bandwidth: 5MiB/min}", NO_RATE),
+        ("limits: {bandwidth: 5B/s}", TOO_SLOW),
+        (
+            "limits: {bandwidth: [5MiB/s]}",
+            'must be a rate such as 20MiB/s, or a timetable: {"08:00": 2MiB/s, "19:00": null}',
+        ),
+        ("limits: {bandwidth: {}}", "must have at least one line, as '\"19:00\": 20MiB/s'"),
+        ("limits: {bandwidth: {'8:00': 5MiB/s}}", "must be a time of the day such as 07:00 or 19:30"),
+        ("limits: {bandwidth: {'24:00': 5MiB/s}}", "must be written as 00:00, where a day begins"),
+        ("limits: {bandwidth: {'08:00': fast}}", NO_RATE),
+        ("limits: {upload: 1}", "unknown setting (did you mean 'uploads'?)"),
+        ("files_per_day: 5", "unknown setting (it belongs under 'limits')"),
         ("match: 'en/**'", "unknown setting (it belongs under 'rules')"),
         ("rules: {match: 'en/**'}", "must be a list, as [a, b] or with '- ' before each item"),
         ("rules: ['en/**']", "must be a mapping, with a name and a value on each line below it"),
@@ -469,9 +584,10 @@ def test_a_wrong_setting_of_a_folder_is_one_problem_on_its_line(desk: Desk, sett
         ("chunk_size: 1023", "must be at least 1KiB"),
         ("timeout: 0", "must be at least 100ms"),
         ("deadline: 0", "must be at least 1s"),
-        ("polling: list", "'list' is not available in this version; it must be auto or single"),
+        ("requests_per_hour: 0", "must be at least 1"),
+        ("polling: both", "must be auto, list or single"),
         ("result_units: seconds", "must be auto, s or ms"),
-        ("bandwidth: 5MiB/s", "unknown setting"),
+        ("bandwidth: 5MiB/s", "unknown setting (it belongs under 'limits')"),
     ],
 )
 def test_a_wrong_setting_of_the_service_is_one_problem_on_its_line(desk: Desk, setting: str, sentence: str) -> None:
@@ -921,6 +1037,7 @@ def example(desk: Desk) -> str:
 def with_the_settings_that_are_not_set(text: str) -> bytes:
     for unset in ("      webhook: null\n", "    rules: []\n"):
         text = text.replace(unset, "")
+    text = text.replace("  bandwidth: null\n#", "#")
     return re.sub(r"^#(?=  )", "", text, flags=re.MULTILINE).encode()
 
 
@@ -946,9 +1063,13 @@ def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
     shown = document.parse(with_the_settings_that_are_not_set(example(desk)), environment)
     assert not shown.problems
     places = {tuple(part for part in place if isinstance(part, str)) for place in shown.lines}
-    header = ("folders", "scriptix", "webhook", "headers", "Authorization")
+    examples = {
+        ("folders", "scriptix", "webhook", "headers", "Authorization"),
+        ("limits", "bandwidth", "08:00"),
+        ("limits", "bandwidth", "19:00"),
+    }
     of_a_folder = {("folders", "rules", name) for name in PathBlock.model_fields}
-    assert places - {(), header} - of_a_folder == settings_of(ConfigurationFile)
+    assert places - {()} - examples - of_a_folder == settings_of(ConfigurationFile)
 
 
 def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> None:
@@ -960,6 +1081,7 @@ def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> No
         "https://cms.example.org/scriptix", "POST", ("Authorization: Bearer token",)
     )
     assert [rule.rule for rule in loaded.folders[0].rules] == ["en/**", "*-minutes.wav"]
+    assert loaded.limits.bounds.bandwidth == Rates(((8 * 60, 2 * 2**20), (19 * 60, None)))
 
 
 def test_every_setting_of_the_example_has_a_sentence(desk: Desk) -> None:

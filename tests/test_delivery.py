@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -470,3 +470,61 @@ def test_what_a_crash_left_of_our_temporaries_is_swept(room: Room) -> None:
     room.ready("talk.mp4")
     room.work()
     assert ".scriptixd-0123.tmp" not in room.files()
+
+
+class MeddledRoot(LocalRoot):
+    """A disk on which something happens to the first sidecars, right after each was written."""
+
+    def __init__(self, place: Path, times: int, meddle: Callable[[Path], object]) -> None:
+        super().__init__(place)
+        self._where, self._times, self._meddle = place, times, meddle
+        self.written: list[str] = []
+
+    def write(self, path: str, data: bytes, replaces: str | None) -> None:
+        super().write(path, data, replaces)
+        self.written.append(path)
+        if len(self.written) <= self._times:
+            self._meddle(self._where / path)
+
+
+def test_a_sidecar_that_reads_back_as_something_else_is_none_and_the_transcript_is_kept(room: Room) -> None:
+    source = room.ready("talk.mp4")
+    disk = MeddledRoot(room.place, 1, lambda path: path.write_bytes(b"\0" * 100))
+    room.folders.disk = disk
+    room.work()
+    view = room.store.views.source("talks", source.path)
+    assert view is not None
+    assert (view.state, view.sidecars) == ("delivering", ())
+    assert view.reason == "talk.srt was written, and reads back as something else"
+    assert "the transcript is kept" in view.hint
+    room.clock += 10.0
+    room.work()
+    assert room.state(source) is DeliveryState.DELIVERED
+    files = room.files()
+    assert files["talk.mp4.srt"].decode() == SRT
+    assert files["talk.srt"] == b"\0" * 100, "it is not ours as it is"
+
+
+def test_a_sidecar_that_was_read_back_too_early_is_not_written_twice(room: Room) -> None:
+    source = room.ready("talk.mp4")
+    away = room.place / ".away"
+    disk = MeddledRoot(room.place, 1, lambda path: path.rename(away))
+    room.folders.disk = disk
+    room.work()
+    assert room.state(source) is DeliveryState.PENDING
+    away.rename(room.place / "talk.srt")
+    room.clock += 10.0
+    room.work()
+    assert room.state(source) is DeliveryState.DELIVERED
+    assert disk.written == ["talk.srt", "talk.json"]
+
+
+def test_whoever_takes_sidecars_away_as_they_appear_holds_up_nobody_for_ever(room: Room) -> None:
+    source = room.ready("talk.mp4")
+    disk = MeddledRoot(room.place, 100, lambda path: path.unlink() if path.suffix == ".srt" else None)
+    room.folders.disk = disk
+    for _ in range(10):
+        room.work()
+        room.clock += 100.0
+    assert room.state(source) is DeliveryState.DELIVERED
+    assert disk.written == ["talk.srt"] * 4 + ["talk.json"]

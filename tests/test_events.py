@@ -20,6 +20,7 @@ from scriptixd.jobs.events import (
     Postponed,
     Rejected,
     Resettled,
+    ResultListed,
     ResultReady,
     RetryRequested,
     SessionKnown,
@@ -50,6 +51,7 @@ EVENTS: dict[type[Event], Event] = {
         UploadFinished(),
         SessionKnown("session", 40.0),
         StillRunning(50.0, "processing", 5.0),
+        ResultListed(20.0),
         ResultReady(b"{}", 13.0),
         UploadLost("lost"),
         SourceChanged("changed"),
@@ -297,3 +299,15 @@ def test_only_time_without_a_proper_answer_adds_to_the_deadline() -> None:
     away = advance(second, Postponed(99.0, "away"), 3.0)
     assert (first.unanswered, second.unanswered, away.unanswered) == (4.0, 8.0, 8.0)
     assert advance(away, StillRunning(12.0, "processing"), 4.0).unanswered == 0.0
+
+
+def test_what_a_result_took_is_remembered_and_forgotten_with_what_was_sent() -> None:
+    running = advance(job(State.TRANSCRIBING), StillRunning(5.0, "processing"), 4.0)
+    assert running.looked_at == 4.0
+    silent = advance(running, StillRunning(9.0, "web page", 4.0), 8.0)
+    assert silent.looked_at == 4.0, "only a look that shows it at work tells anything"
+    listed = advance(silent, ResultListed(20.0), 9.0)
+    assert (listed.due_at, listed.took, listed.unanswered) == (0.0, 20.0, 4.0)
+    assert advance(listed, ResultReady(b"{}", 13.0, 20.0), 10.0).took == 20.0
+    voided = advance(listed, Rejected("no media", "listen", voids=True), 10.0)
+    assert (voided.looked_at, voided.took) == (None, None)

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from scriptixd.errors import Away, QuotaTrouble, Trouble
+from scriptixd.errors import Away, OverBudget, QuotaTrouble, Trouble
 from scriptixd.jobs.events import Approved
 from scriptixd.jobs.job import State
-from scriptixd.jobs.ports import Doubt, Wait
+from scriptixd.jobs.ports import Doubt, Standstill, Wait
 from scriptixd.jobs.source import Existing, Sighting
 from scriptixd.watch.comparison import Judge, Moment
 from scriptixd.watch.filters import Filter
@@ -32,8 +32,9 @@ NAMES = st.sampled_from(["a.wav", "b.wav", "c.wav"])
 PLACES = st.tuples(st.sampled_from(FOLDERS), NAMES)
 # Few contents, and few sizes: copies and twins are the rule here.
 CONTENTS = st.sampled_from([b"x" * 8, b"y" * 8, b"x" * 30, b"y" * 30, b"z" * 55])
-TROUBLES = st.sampled_from([Away("503"), QuotaTrouble("402"), refused_key()])
-FAILING = st.sampled_from([Call.CREATE, Call.OFFSET, Call.SEND, Call.DISCARD, Call.SESSION_OF, Call.LOOK])
+TROUBLES = st.sampled_from([Away("503"), QuotaTrouble("402"), refused_key(), OverBudget("used up", retry_after=3.0)])
+KEYS = ("0123abcd", "fedcba98")
+FAILING = st.sampled_from([Call.CREATE, Call.OFFSET, Call.SEND, Call.SESSION_OF, Call.LOOK, Call.LISTED, Call.PROBE])
 
 
 class Machine(RuleBasedStateMachine):
@@ -49,6 +50,7 @@ class Machine(RuleBasedStateMachine):
         self.ever_doubted: set[bytes] = set()
         self.missing: dict[str, set[str]] = {name: set() for name in FOLDERS}
         self.judges = {name: self.judge(name) for name in FOLDERS}
+        self.sent_by: dict[str, str] = {}  # by upload: the key that opened it
 
     def judge(self, folder: str) -> Judge:
         policy = Policy(self.world.folders.requests[folder], Existing.PROCESS, None)
@@ -130,7 +132,29 @@ class Machine(RuleBasedStateMachine):
     def delete(self, place: tuple[str, str]) -> None:
         self.world.path(place[1], place[0]).unlink(missing_ok=True)
 
+    @rule(folder=st.sampled_from(FOLDERS), until=st.sampled_from([5.0, 500.0, None]))
+    def pause(self, folder: str, until: float | None) -> None:
+        ends = None if until is None else self.world.now.wall + until
+        self.world.limits.starved[folder] = Standstill("not now", "wait", ends)
+
+    @rule(folder=st.sampled_from(FOLDERS))
+    def resume(self, folder: str) -> None:
+        self.world.limits.starved.pop(folder, None)
+
+    @rule(key=st.sampled_from(KEYS))
+    def change_key(self, key: str) -> None:
+        """With a restart, as it needs one; what another key sent is not told to this one."""
+        service = self.world.service
+        self.sent_by |= {id_: service.key_fingerprint for id_ in service.uploads if id_ not in self.sent_by}
+        service.key_fingerprint = key
+        service.foreign = {id_ for id_, by in self.sent_by.items() if by != key}
+        self.world.restart()
+
     # What the network does
+
+    @rule(offered=st.booleans())
+    def offer_lists(self, offered: bool) -> None:
+        self.world.service.lists = offered
 
     @rule(call=FAILING, trouble=TROUBLES, after=st.booleans())
     def fault(self, call: Call, trouble: Trouble, after: bool) -> None:
@@ -214,6 +238,7 @@ class Machine(RuleBasedStateMachine):
     def converge(self) -> None:
         world = self.world
         world.folders.closed = set()
+        world.limits.starved.clear()
         world.examiner.doubtful = {content: Doubt("it contradicts itself") for content in self.doubted()}
         world.service.faults.clear()
         world.service.cut_after = None

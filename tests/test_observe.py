@@ -19,6 +19,7 @@ from scriptixd.observe.live import (
     LiveFile,
     LiveFolder,
     LivePause,
+    LiveRequests,
     LiveRestless,
     LiveUpload,
     live_path,
@@ -27,6 +28,7 @@ from scriptixd.observe.live import (
 from scriptixd.observe.systemd import Systemd
 from scriptixd.watch.report import Offline, ScanReport
 
+MORE = LiveRequests(last_minute=4, uploads_last_minute=3, per_minute=30, last_hour=90, per_hour=500, silent_until=300.0)
 COUNCIL = LiveFolder("council", "events", "ext4 is a local file system", "", 150.0, ("deep: may not be read",))
 COURT = LiveFolder(
     "court", "", "", "it does not answer", None, (), offline_since=120.0, hung=True, asks="is it the new disk?",
@@ -39,9 +41,11 @@ LIVE = Live(
     written_at=200.0,
     folders=(COUNCIL, COURT),
     uploads=(LiveUpload(7, 10, 20, 5.0),),
-    pauses=(LivePause("account", "", "the key is refused", "check it"),),
-    requests_last_minute=3,
-    requests_per_minute=60,
+    pauses=(
+        LivePause("account", "", "the key is refused", "check it"),
+        LivePause("upload_hours", "court", "uploads of court are made from 19:00-07:00", "", until=250.0),
+    ),
+    requests=LiveRequests(3, 0, per_minute=60, last_hour=None, per_hour=None, silent_until=None),
 )
 
 
@@ -63,10 +67,10 @@ def test_what_has_not_changed_is_written_so_often_that_nobody_takes_the_daemon_f
         assert found is not None
         written.append(found.written_at)
     assert len(set(written)) <= 2 + 10 / AT_REST
-    file.tell(replace(LIVE, written_at=LIVE.written_at + 10, requests_last_minute=4))
+    file.tell(replace(LIVE, written_at=LIVE.written_at + 10, requests=MORE))
     found = read_live(path, LIVE.written_at + 10)
     assert found is not None
-    assert found.requests_last_minute == 4
+    assert found.requests == MORE
 
 
 @pytest.mark.parametrize("now", [190.0, 300.0])

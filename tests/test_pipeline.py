@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import wave
 from collections import deque
@@ -25,6 +24,7 @@ from scriptixd.errors import (
     Stopped,
     TargetTrouble,
 )
+from scriptixd.jobs.asking import UNDECIDABLE
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import (
     Approved,
@@ -47,7 +47,7 @@ from scriptixd.jobs.events import (
 from scriptixd.jobs.examination import RETAGGED
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pacing import BACKOFF_CAP, LOOK_CAP, SESSION_PATIENCE
-from scriptixd.jobs.pipeline import UNDECIDABLE, Step
+from scriptixd.jobs.pipeline import Step
 from scriptixd.jobs.ports import Doubt, Running, Unclear, Wait
 from scriptixd.jobs.source import HELD_FOR_HOURS
 from scriptixd.jobs.store.requests import Verb
@@ -259,6 +259,7 @@ def test_an_upload_that_was_opened_for_a_job_that_moved_on_meanwhile_is_given_up
     world.service.watch = watch
     step = world.step(job)
     assert step.event is None
+    world.erase()
     assert world.service.discarded == ["upload-1"]
     assert fresh(world, job).state is State.FOUND
 
@@ -445,6 +446,7 @@ def test_two_uploads_of_one_content_become_one_before_the_last_part(world: World
         if world.store.jobs.get(second.id) is not None:
             world.step(second)
     assert world.job_of("b.wav").id == first.id
+    world.erase()
     assert world.service.discarded == ["upload-2"]
     world.step_until(first, State.READY)
     assert list(world.service.paid.values()) == [1]
@@ -513,6 +515,18 @@ def test_a_restart_in_the_middle_goes_on_at_the_servers_offset(world: World) -> 
     assert world.service.asked[Call.CREATE] == 1
     assert world.service.asked[Call.SEND] == 3
     assert fresh(world, job).sha256 == sha256(LONG)
+
+
+@pytest.mark.parametrize("state", [State.UPLOADING, State.CLOSING])
+def test_more_than_the_file_has_is_no_offset_and_no_reason_to_send_it_again(world: World, state: State) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), state)
+    world.restart()
+    (upload,) = world.service.uploads.values()
+    upload.data += bytes(1000)
+    with pytest.raises(Away, match="which cannot be"):
+        world.step(fresh(world, job))
+    assert world.service.asked[Call.CREATE] == 1
+    assert fresh(world, job).state is state
 
 
 def test_an_upload_that_the_server_lost_begins_anew(world: World) -> None:
@@ -591,6 +605,7 @@ def test_a_file_that_changes_while_it_is_sent_is_given_up_and_nothing_is_paid_fo
         return
     assert isinstance(step.event, SourceChanged)
     assert (step.job.state, step.job.file_id, step.job.closing_at) == (State.FOUND, None, None)
+    world.erase()
     assert world.service.discarded == ["upload-1"]
     assert world.service.completed == 0
     world.scan()
@@ -629,6 +644,7 @@ def test_a_file_that_is_known_to_be_gone_before_its_last_part_was_sent_is_gone(w
     step = world.step(job)
     assert isinstance(step.event, SourceGone)
     assert step.job.state is State.GONE
+    world.erase()
     assert world.service.discarded == [], "it may come back"
 
 
@@ -642,15 +658,6 @@ def test_a_stop_in_the_middle_of_a_chunk_records_nothing(world: World) -> None:
     world.stopped = False
     world.step_until(job, State.READY)
     assert sent(world) == [LONG]
-
-
-def test_an_upload_that_cannot_be_given_up_is_left_to_expire(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "scriptixd.pipeline")
-    job = world.step_until(world.drop("a.wav", LONG), State.UPLOADING)
-    world.put("a.wav", SMALL)
-    world.service.fail(Call.DISCARD, Away("503"))
-    assert isinstance(world.step(job).event, SourceChanged)
-    assert "could not be given up" in caplog.text
 
 
 # The ambiguous moments

@@ -23,7 +23,8 @@ from scriptixd.errors import (
 from scriptixd.jobs.job import DocumentType, Labels, Request, Webhook
 from scriptixd.service.access import Access
 from scriptixd.service.client import Scriptix
-from scriptixd.service.metadata import of_upload
+from scriptixd.service.metadata import MEDIA_TYPES, of_upload
+from scriptixd.watch.filters import EXTENSIONS
 
 KEY = "a-secret-key"
 REQUEST = Request("nl", DocumentType.CAPTION)
@@ -232,6 +233,34 @@ def test_a_hidden_name_leaves_only_its_extension() -> None:
     assert "Smith" not in str(sent)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("talk with Mrs. Smith", "recording"),
+        ("Smith.Jones", "recording"),
+        ("Smith", "recording"),
+        (".smith", "recording"),
+        ("Smith.tar.WAV", "recording.WAV"),
+        ("Smith.dvr-ms", "recording.dvr-ms"),
+    ],
+)
+def test_nothing_that_is_sent_tells_a_hidden_name_or_its_directories(
+    server: Scripted, scriptix: Scriptix, name: str, shown: str
+) -> None:
+    server.will(bare(201, Location="abc"), bare(204, Upload_Offset="5"), said({"session_id": "s1"}))
+    scriptix.send(create(scriptix, Labels(None), name), 0, Text(b"hello"))
+    scriptix.session_of("abc")
+    sent = metadata_of(server.seen[0].headers["upload-metadata"])
+    assert sent["filename"] == shown
+    everything = [*sent.values(), *(seen.path for seen in server.seen)]
+    everything += [value for seen in server.seen for name, value in seen.headers.items() if name != "upload-metadata"]
+    assert not any(word in text.lower() for text in everything for word in ("smith", "jones"))
+
+
+def test_every_recording_that_is_picked_up_by_itself_is_sent_with_its_type() -> None:
+    assert {f".{extension}" for extension in EXTENSIONS} <= MEDIA_TYPES.keys()
+
+
 def test_what_is_not_set_is_not_sent_and_the_rest_is_text() -> None:
     request = Request("en-US", DocumentType.DOCUMENT, False, True, False, '{"max_line_length": 37}')
     labels = Labels("a.xyz", keep_source=True, folder_id=7, metadata=(("project", "x"), ("language", "de")))
@@ -297,6 +326,17 @@ def test_an_offset_that_is_none_means_that_the_service_is_away(
     assert len(server.seen) == 1
 
 
+def test_an_upload_of_another_length_or_with_more_than_ours_is_not_believed(
+    server: Scripted, scriptix: Scriptix
+) -> None:
+    server.will(bare(200, Upload_Offset="700", Upload_Length="1000"), bare(200, Upload_Offset="700"))
+    assert [scriptix.offset("abc", 1000), scriptix.offset("abc", 700)] == [700, 700]
+    server.will(bare(200, Upload_Offset="700", Upload_Length="1000"), bare(200, Upload_Offset="1001"))
+    for size, sentence in ((999, "999 bytes is to have 1000"), (1000, "impossible Upload-Offset")):
+        with pytest.raises(Away, match=sentence):
+            scriptix.offset("abc", size)
+
+
 def test_a_refused_key_is_never_a_lost_upload(server: Scripted, scriptix: Scriptix) -> None:
     server.will(bare(401))
     with pytest.raises(AccountTrouble):
@@ -342,6 +382,9 @@ def test_an_absurd_offset_after_a_part_sends_us_back_to_ask(
         *((bare(status, Location="https://elsewhere.example/x"), Away) for status in (301, 302, 303, 307, 308)),
         *((Answer(400, {}, f"{code}: x".encode()), Away) for code in ("ERR_UPLOAD_STOPPED", "ERR_UNEXPECTED_EOF")),
         (Answer(fault=Fault.DROP), Away),
+        (Answer(200, {"Upload-Offset": "5"}, b"half of it", Fault.CUT), Away),
+        (bare(400, Upload_Offset="5"), Away),
+        (bare(410, Upload_Expires="Wed, 25 Jun 2014 16:00:00 GMT"), Away),
     ],
 )
 def test_every_refusal_of_a_part_is_of_its_kind(
@@ -352,6 +395,15 @@ def test_every_refusal_of_a_part_is_of_its_kind(
         scriptix.send("abc", 0, Text(b"hello"))
     assert type(caught.value) is kind
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.STALL, Fault.DEAF])
+def test_a_part_that_is_not_taken_or_not_answered_is_away_in_time(server: Scripted, fault: Fault) -> None:
+    server.will(Answer(fault=fault))
+    scriptix = Scriptix(Access(server.url, KEY, timeout_s=0.3))
+    with pytest.raises(Away):
+        scriptix.send("abc", 0, Zeros(64 * MIB if fault is Fault.DEAF else 5))
+    scriptix.close()
 
 
 def test_a_conflict_asks_for_the_offset_at_once_and_a_lock_for_patience(server: Scripted, scriptix: Scriptix) -> None:

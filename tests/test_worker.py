@@ -18,6 +18,7 @@ from scriptixd.errors import (
     FileTrouble,
     FolderTrouble,
     NameTaken,
+    OverBudget,
     QuotaTrouble,
     ShareTrouble,
     StateTrouble,
@@ -25,12 +26,17 @@ from scriptixd.errors import (
     TargetTrouble,
     Trouble,
 )
+from scriptixd.jobs.breakers import LEASE
+from scriptixd.jobs.claims import Claims
+from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Rejected, UploadFinished, UploadOpened
-from scriptixd.jobs.job import State
-from scriptixd.jobs.ports import Body
+from scriptixd.jobs.job import Job, State
+from scriptixd.jobs.ports import Body, Lane, Polling, Standstill
+from scriptixd.jobs.queues import IDLE
+from scriptixd.jobs.reading import REST
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
-from scriptixd.jobs.worker import BUG_TRIES, IDLE
+from scriptixd.jobs.worker import BUG_TRIES
 from scriptixd.roots.root import Reader, Root
 
 LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks
@@ -243,9 +249,259 @@ def test_nothing_is_done_over_and_over_while_a_file_is_being_changed(world: Worl
 
 def test_a_budget_that_is_used_up_is_waited_for_without_asking(world: World) -> None:
     world.drop("a.wav", LONG, "one")
-    world.service.ready_at = lambda now: now.boot + 17.0  # type: ignore[method-assign]
+    world.service.ready_at = lambda now, _lane: now.boot + 17.0  # type: ignore[method-assign]
     assert world.uploader.run_once(world.now) == world.now.boot + 17.0
     assert world.service.asked.total() == 0
+
+
+def test_the_budget_is_asked_for_only_by_whoever_has_something_to_do(world: World) -> None:
+    asked: list[Lane] = []
+
+    def ready_at(now: Now, lane: Lane) -> float:
+        asked.append(lane)
+        return now.boot
+
+    world.service.ready_at = ready_at  # type: ignore[method-assign]
+    world.turn()
+    assert asked == []
+    world.drop("a.wav", LONG, "one")
+    world.turn()
+    assert asked == [Lane.UPLOAD]
+    world.step_until(world.job_of("a.wav", "one"), State.UPLOADED)
+    world.turn()
+    assert asked == [Lane.UPLOAD, Lane.ASK]
+
+
+def test_a_turn_for_which_there_is_no_request_is_nobodys(world: World) -> None:
+    for number in range(4):
+        for place, folder in enumerate(("one", "two")):
+            world.drop(f"{number}.wav", folder.encode() * (number + 1 + 4 * place), folder)
+    times = 0
+
+    def every_other_time(now: Now, _lane: Lane) -> float:
+        nonlocal times
+        times += 1
+        return now.boot + (times % 2)
+
+    world.service.ready_at = every_other_time  # type: ignore[method-assign]
+    while len(world.service.uploads) < 6:
+        world.uploader.run_once(world.now)
+    opened = Counter(job.folder for job in world.jobs() if job.file_id is not None)
+    assert opened == {"one": 3, "two": 3}
+
+
+@pytest.mark.parametrize("call", [Call.CREATE, Call.OFFSET, Call.SEND, Call.SESSION_OF, Call.LOOK])
+def test_a_budget_that_somebody_else_used_up_is_no_failure_and_nothing_is_saved(world: World, call: Call) -> None:
+    before = {
+        Call.CREATE: State.FOUND, Call.OFFSET: State.UPLOADING, Call.SEND: State.UPLOADING,
+        Call.SESSION_OF: State.UPLOADED, Call.LOOK: State.TRANSCRIBING,
+    }  # fmt: skip
+    job = world.step_until(world.drop("a.wav", LONG, "one"), before[call])
+    if call is Call.OFFSET:
+        world.restart()
+    world.pass_time(10)
+    rows = world.count("history")
+    for _ in range(10):  # many more than make an outage
+        world.service.fail(call, OverBudget("the budget is used up", retry_after=7.0))
+        lane = world.asker if job.state in (State.UPLOADED, State.TRANSCRIBING) else world.uploader
+        assert lane.run_once(world.now) == world.now.boot + 7
+    assert world.store.jobs.get(job.id) == job
+    assert (world.count("history"), world.breakers.view()) == (rows, [])
+    world.drive()
+    assert states(world) == {State.READY: 1}
+    if call is Call.SEND:
+        assert world.service.asked[Call.OFFSET] == 0, "what is known of the upload is not thrown away"
+
+
+def test_a_probe_for_which_there_is_no_request_says_nothing_about_the_account(world: World) -> None:
+    world.step_until(world.drop("t.wav", b"t" * 15, "two"), State.TRANSCRIBING)
+    world.pass_time(10)
+    world.service.fail(Call.LOOK, refused_key())
+    world.service.fail(Call.PROBE, OverBudget("the budget is used up", retry_after=7.0))
+    assert world.asker.run_once(world.now) == world.now.boot + 7
+    assert (world.breakers.view(), world.state_of("t.wav", "two")) == ([], State.TRANSCRIBING)
+
+
+@pytest.mark.parametrize("lane", [Lane.UPLOAD, Lane.ASK])
+def test_one_alone_probes_a_refused_account_while_the_others_wait(world: World, lane: Lane) -> None:
+    world.step_until(world.drop("t.wav", b"t" * 15, "two"), State.TRANSCRIBING)
+    world.drop("a.wav", LONG, "one")
+    world.service.refused = refused_key()
+    world.uploader.run_once(world.now)
+    world.pass_time(60)
+    other, rests = world.worker(lane), []
+
+    def meanwhile(moment: str) -> None:
+        if moment == "before probe":
+            rests.append(other.run_once(world.now) - world.now.boot)
+
+    world.service.watch = meanwhile
+    probes = world.service.asked[Call.PROBE]
+    world.asker.run_once(world.now)
+    assert world.service.asked[Call.PROBE] - probes == 1
+    assert rests == [LEASE]
+
+
+def test_one_alone_tries_whether_the_quota_is_used_up_still(world: World) -> None:
+    for number in range(4):
+        world.drop(f"{number}.wav", b"x" * (9 + number), "one")
+    world.service.refusing[Call.CREATE] = QuotaTrouble("the account is used up")
+    claims: Claims[Job] = Claims(3, tuple)
+    workers = [world.worker(Lane.UPLOAD, claims) for _ in range(3)]
+    workers[0].run_once(world.now)
+    world.pass_time(60)
+
+    def meanwhile(moment: str) -> None:
+        if moment == "before create":
+            for worker in workers[1:]:
+                assert worker.run_once(world.now) > world.now.boot
+
+    world.service.watch = meanwhile
+    tried = world.service.asked[Call.CREATE]
+    workers[0].run_once(world.now)
+    assert world.service.asked[Call.CREATE] - tried == 1
+
+
+def test_folders_have_their_turns_also_when_it_comes_to_asking(world: World) -> None:
+    for number in range(12):
+        world.step_until(world.drop(f"{number}.wav", b"a" * (9 + number), "one"), State.TRANSCRIBING)
+    for number in range(3):
+        world.step_until(world.drop(f"{number}.wav", b"b" * (30 + number), "two"), State.TRANSCRIBING)
+    world.polling = Polling.SINGLE
+    world.restart()
+    world.pass_time(100)
+    for _ in range(6):
+        world.asker.run_once(world.now)
+    asked = Counter(job.folder for job in world.jobs() if job.looked_at is not None)
+    assert asked == {"one": 3, "two": 3}
+
+
+# What may be sent now
+
+
+def night(world: World, seconds: float) -> Standstill:
+    return Standstill("uploads are made at night", "change upload_hours", world.now.wall + seconds)
+
+
+def test_nothing_is_opened_while_that_may_not_be_and_the_end_is_not_slept_through(world: World) -> None:
+    begun = world.step_until(world.drop("begun.wav", LONG, "one"), State.UPLOADING)
+    world.drop("a.wav", b"small", "one")
+    world.drop("b.wav", b"smaller", "two")
+    world.limits.closed["one"] = night(world, 500.0)
+    for _ in range(60):
+        world.pass_time(max(0.0, min(world.turn(), 5.0)))
+    assert world.state_of("begun.wav", "one") is State.READY
+    assert begun.file_id is not None
+    assert world.state_of("b.wav", "two") is State.READY
+    assert world.state_of("a.wav", "one") is State.FOUND
+    world.drive()
+    assert states(world) == {State.READY: 3}
+    assert world.now.wall < world.limits.closed["one"].until + 60  # type: ignore[operator]
+
+
+def test_an_upload_stops_within_one_read_when_it_may_not_go_on_and_resumes_where_the_server_is(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG, "one"), State.UPLOADING)
+    world.gauge.on_sent = lambda offset: world.limits.starved.update(one=night(world, 500.0)) if offset >= 30 else None
+    before = world.now.wall
+    for _ in range(5):
+        world.uploader.run_once(world.now)
+    after = world.store.jobs.get(job.id)
+    assert after is not None
+    assert (after.state, after.failures, after.version) == (State.UPLOADING, 0, job.version), "it is no failure"
+    upload = world.service.uploads[after.file_id or ""]
+    assert 20 < len(upload.data) <= 30 + 7
+    sends = world.service.asked[Call.SEND]
+    assert world.uploader.run_once(world.now) == pytest.approx(world.now.boot + 500)
+    assert world.service.asked[Call.SEND] == sends
+    world.gauge.on_sent = lambda _offset: None
+    world.drive()
+    assert world.now.wall - before >= 500
+    assert (world.service.asked[Call.CREATE], world.service.asked[Call.OFFSET]) == (1, 1)
+    assert bytes(upload.data) == LONG
+
+
+def test_bytes_wait_for_their_turn_on_a_line_that_is_shared(world: World) -> None:
+    world.drop("a.wav", LONG, "one")
+    world.step_until(world.job_of("a.wav", "one"), State.UPLOADING)
+    world.limits.waits.extend([3.0, 0.0, 4.0])
+    before, beats = world.now.wall, world.gauge.beats
+    world.uploader.run_once(world.now)
+    assert world.now.wall - before == pytest.approx(7.0)
+    assert world.gauge.beats - beats >= 7 / REST
+    world.drive()
+    assert states(world) == {State.READY: 1}
+
+
+def test_whoever_waits_for_his_turn_stops_as_soon_as_he_is_to(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG, "one"), State.UPLOADING)
+    started, beat = world.now.wall, world.gauge.beat
+
+    def beats() -> None:
+        beat()
+        if world.now.wall > started + 10:
+            world.limits.starved["one"] = night(world, 5000.0)
+
+    world.gauge.beat = beats  # type: ignore[method-assign]
+    world.limits.waits.append(3600.0)
+    world.uploader.run_once(world.now)
+    assert 10 < world.now.wall - started < 12
+    assert world.store.jobs.get(job.id) == job
+
+
+def test_a_last_part_waits_like_any_other_and_what_arrived_does_not(world: World) -> None:
+    lacking = world.step_until(world.drop("a.wav", LONG, "one"), State.CLOSING)
+    whole = world.step_until(world.drop("b.wav", LONG[::-1] + b"!", "one"), State.CLOSING)
+    world.service.fail(Call.SEND, Away("no reply"), after=True)
+    with pytest.raises(Away):
+        world.step(whole)
+    world.restart()
+    world.limits.starved["one"] = night(world, 5000.0)
+    for _ in range(40):
+        world.pass_time(max(0.0, min(world.turn(), 50.0)))
+    assert world.state_of("b.wav", "one") is State.READY
+    after = world.store.jobs.get(lacking.id)
+    assert after == lacking
+    assert world.service.asked[Call.OFFSET] == 2, "one look at each is enough"
+    world.drive()
+    assert states(world) == {State.READY: 2}
+
+
+def test_a_job_that_would_be_too_much_for_today_waits_until_tomorrow_and_says_why(world: World) -> None:
+    job = world.drop("a.wav", LONG, "one")
+    tomorrow = world.now.wall + 40_000
+    world.limits.refused[job.id] = Standstill("10 h were sent today", "raise hours_per_day", tomorrow)
+    world.uploader.run_once(world.now)
+    waiting = world.job_of("a.wav", "one")
+    assert (waiting.due_at, waiting.failures) == (tomorrow, 0)
+    assert (waiting.reason, waiting.hint) == ("10 h were sent today", "raise hours_per_day")
+    assert world.service.asked.total() == 0
+    assert world.uploader.run_once(world.now) == world.now.boot + IDLE
+    world.pass_time(40_000)
+    world.drive()
+    assert states(world) == {State.READY: 1}
+
+
+def test_a_folder_that_has_as_many_uploads_as_it_may_leaves_the_others_their_turn(world: World) -> None:
+    for folder in ("one", "two"):
+        for number in range(3):
+            world.drop(f"{number}.wav", folder.encode() * (20 + number), folder)
+    claims: Claims[Job] = Claims(3, tuple, {"one": 1})
+    workers = [world.worker(Lane.UPLOAD, claims) for _ in range(3)]
+    depth, at_once = 0, []
+
+    def meanwhile(moment: str) -> None:
+        nonlocal depth
+        if moment == "before create" and depth < 2:
+            depth += 1
+            workers[depth].run_once(world.now)
+            at_once.append(Counter(claims._claimed.values()))
+            depth -= 1
+
+    world.service.watch = meanwhile
+    for _ in range(12):
+        workers[0].run_once(world.now)
+    assert at_once
+    assert all(claimed["one"] <= 1 for claimed in at_once)
 
 
 @pytest.mark.parametrize("trouble", [Away("503"), ShareTrouble("unmounted"), TargetTrouble("full")], ids=str)

@@ -10,17 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from scriptixd.cli import remnants
 from scriptixd.cli.finding import absolute
-from scriptixd.cli.installation import live_figures, reading, settings_in
+from scriptixd.cli.installation import live_figures, pauses, reading, settings_in
 from scriptixd.cli.output import Colour, bar, duration, iso, moment, say, say_json, say_marked, size
+from scriptixd.cli.prospects import told_of
 from scriptixd.config.settings import Settings
-from scriptixd.errors import with_hint
+from scriptixd.jobs.bounds import Limit
 from scriptixd.jobs.clock import local_day, read_clock
 from scriptixd.jobs.job import State
 from scriptixd.jobs.source import Question
 from scriptixd.jobs.store.database import is_held
+from scriptixd.jobs.store.erasures import NOTHING, Backlog
 from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, STATES, SourceView, Views
-from scriptixd.observe.live import Live, LiveFolder, LiveUpload
+from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveRequests, LiveUpload
 
 LAST_PROBLEMS: Final = 10  # under each heading, for people; programs get all
 # Until somebody decides, nothing more happens to these; whatever else waits is tried again by itself.
@@ -63,6 +66,8 @@ class Standing:
     problems: tuple[SourceView, ...]  # the latest first
     paid: tuple[int, float]  # today: uploads, and their known media seconds
     questions: Mapping[str, Question]  # by folder: what it waits for a yes to, as a whole
+    erasures: Backlog = NOTHING  # what is still to be erased at Scriptix
+    pauses: Sequence[LivePause] = ()
 
 
 def status(config: str, *, as_json: bool) -> None:
@@ -78,12 +83,14 @@ def _look(settings: Settings) -> Standing:
     held = is_held(settings.state)
     live = live_figures(settings) if held else None
     if not settings.state.exists():
-        return Standing(settings, held, live, {}, (), (), (0, 0.0), {})
+        return Standing(settings, held, live, {}, (), (), (0, 0.0), {}, pauses=pauses(None, live))
     with reading(settings) as store:
         uploads = _uploads(settings, store.views, live) if live else ()
         paid = store.views.paid(local_day(read_clock().wall))
         counts, problems = store.views.counts(), _problems(store.views)
-        return Standing(settings, held, live, counts, uploads, problems, paid, store.sources.questions())
+        erasures = store.erasures.backlog()
+        asked, paused = store.sources.questions(), pauses(store, live)
+        return Standing(settings, held, live, counts, uploads, problems, paid, asked, erasures, paused)
 
 
 def _uploads(settings: Settings, views: Views, live: Live) -> tuple[Upload, ...]:
@@ -112,9 +119,12 @@ def by_state(counts: Mapping[tuple[str, str], int], folder: str | None = None) -
 def _tell(standing: Standing, now: float) -> None:
     settings, live = standing.settings, standing.live
     _tell_daemon(standing, now)
-    for pause in live.pauses if live else ():
-        whom = f"{pause.folder}: " if pause.folder else ""
-        say_marked("paused", Colour.RED, whom + with_hint(pause.sentence, pause.hint))
+    for pause in standing.pauses:
+        if pause.what in set(Limit):
+            say_marked("paused" if pause.what == Limit.PAUSE else "waiting", Colour.YELLOW, told_of(pause, now))
+        else:
+            whom = f"{pause.folder}: " if pause.folder else ""
+            say_marked("paused", Colour.RED, whom + told_of(pause, now))
     watched = {folder.name: folder for folder in live.folders} if live else {}
     for folder in settings.folders:
         say()
@@ -133,11 +143,25 @@ def _tell(standing: Standing, now: float) -> None:
     more = "scriptixd list --state failed, scriptixd list --state held"
     _tell_problems(settings, "Waiting for a person", for_people, more, now)
     _tell_problems(settings, "Waiting, and tried again by itself", others, "scriptixd list", now)
+    if erasures := remnants.sum_sentence(standing.erasures):
+        say()
+        say_marked("waiting", Colour.YELLOW, erasures)
     count, seconds = standing.paid
     say()
     say(f"{count} upload(s) paid today, {duration(seconds)} of media")
-    if live:
-        say(f"{live.requests_last_minute} of {live.requests_per_minute} requests used in the last minute")
+    if live and live.requests:
+        say(_budget(live.requests, now))
+
+
+def _budget(requests: LiveRequests, now: float) -> str:
+    used = f"{requests.last_minute} of {requests.per_minute} requests used in the last minute"
+    if requests.uploads_last_minute:
+        used += f" ({requests.uploads_last_minute} for uploads)"
+    if requests.per_hour is not None:
+        used += f", {requests.last_hour} of {requests.per_hour} in the last hour"
+    if requests.silent_until is not None:
+        used += f"; Scriptix wants to be asked nothing until {moment(requests.silent_until, now)}"
+    return used
 
 
 def _tell_daemon(standing: Standing, now: float) -> None:
@@ -213,6 +237,7 @@ def _way_on(view: SourceView) -> str:
 def _record(standing: Standing) -> dict[str, object]:
     """The same for programs."""
     settings, live, counts = standing.settings, standing.live, standing.counts
+    requests = live.requests if live else None
     watched = {folder.name: folder for folder in live.folders} if live else {}
     return {
         "daemon": {
@@ -222,7 +247,7 @@ def _record(standing: Standing) -> dict[str, object]:
             "started_at": iso(live.started_at) if live else None,
         },
         "state_file": str(settings.state),
-        "pauses": [asdict(pause) for pause in live.pauses] if live else [],
+        "pauses": [asdict(pause) | {"until": iso(pause.until)} for pause in standing.pauses],
         "counts": by_state(counts),
         "folders": [
             {"name": one.name, "path": str(one.path), "counts": by_state(counts, one.name)}
@@ -241,10 +266,15 @@ def _record(standing: Standing) -> dict[str, object]:
             }
             for view in standing.problems
         ],
+        "erasures": remnants.sum_record(standing.erasures),
         "paid_today": {"uploads": standing.paid[0], "media_seconds": standing.paid[1]},
         "requests": {
-            "last_minute": live.requests_last_minute if live else None,
-            "per_minute": settings.api.requests_per_minute,
+            "last_minute": requests.last_minute if requests else None,
+            "uploads_last_minute": requests.uploads_last_minute if requests else None,
+            "per_minute": requests.per_minute if requests else settings.api.requests_per_minute,
+            "last_hour": requests.last_hour if requests else None,
+            "per_hour": settings.api.requests_per_hour,
+            "silent_until": iso(requests.silent_until) if requests else None,
         },
     }
 

@@ -74,7 +74,7 @@ def decide(
     about = [*(f"folder {name}" for name in folders), *decision.jobs.values()]
     if not about:
         return
-    for what, outcome in zip(about, _hand_over(settings, decision), strict=True):
+    for what, outcome in zip(about, hand_over(settings, decision), strict=True):
         say(f"{what}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
     if later:
         say(f"{len(later)} file(s) that are held wait for a yes of their own: the same command once more")
@@ -160,7 +160,7 @@ def _jobless(settings: Settings, view: SourceView) -> str:
     return f"{absolute(settings, view.folder, view.path)} is {view.state}: there is nothing to decide about yet"
 
 
-def _hand_over(settings: Settings, decision: Decision) -> Sequence[str | None]:
+def hand_over(settings: Settings, decision: Decision) -> Sequence[str | None]:
     """What came of each, folders first; None where the daemon has not answered yet."""
     become_owner(settings.state)
     if not is_held(settings.state):

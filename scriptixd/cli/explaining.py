@@ -11,8 +11,9 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from itertools import groupby
 
+from scriptixd.cli import remnants
 from scriptixd.cli.finding import absolute, one_source, place_of
-from scriptixd.cli.installation import live_figures, reading, settings_in
+from scriptixd.cli.installation import live_figures, pauses, reading, settings_in
 from scriptixd.cli.listing import record
 from scriptixd.cli.obstacles import obstacles
 from scriptixd.cli.output import Colour, iso, moment, say, say_json, size
@@ -44,13 +45,19 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
         story, growth = store.views.story(view), _growth(store, view, read_clock())
         around = _circumstances(settings, store, view.folder, view.path)
         around = replace(around, waits_for=store.views.waited_for(view, read_clock().wall) or "")
+        erasures = store.erasures.of_source(view.source_id)
     outlook = _outlook_of(view, around, growth)
     if as_json:
         chapters = [_chapter(chapter) for chapter in story]
         rule = _rule(around.folder, view.path)
-        say_json(record(settings, view) | {"known": True, "rule": rule} | _outlook(outlook) | {"story": chapters})
+        left = {"erasures": [remnants.record(erasure) for erasure in erasures]}
+        say_json(
+            record(settings, view) | {"known": True, "rule": rule} | _outlook(outlook) | left | {"story": chapters}
+        )
     else:
         _tell(settings, view, story, outlook)
+        for erasure in erasures:
+            say(f"At Scriptix: {remnants.sentence(erasure, read_clock().wall)}")
         _tell_rule(around.folder, view.path)
 
 
@@ -58,12 +65,13 @@ def _circumstances(settings: Settings, store: Store | None, folder: str, path: s
     configured = next((one for one in settings.folders if one.name == folder), None)
     held = is_held(settings.state)
     live = live_figures(settings) if held else None
+    halts = pauses(store, live)
     if configured is None:
-        return Circumstances(None, held, live)
+        return Circumstances(None, held, live, halts)
     running = next((one for one in live.folders if one.name == folder), None) if live else None
     with closing(FolderRoot(configured.path)) as root:
         found = obstacles(configured, store, root, running)
-    return Circumstances(configured, held, live, [one for one in found if one.concerns(path)])
+    return Circumstances(configured, held, live, halts, [one for one in found if one.concerns(path)])
 
 
 def _outlook_of(view: SourceView, around: Circumstances, growth: Growth) -> Prospect:
@@ -153,7 +161,7 @@ def _explain_unknown(settings: Settings, store: Store | None, file: str, *, as_j
         about = {"path": where, "relative_path": path or None, "folder": folder.name if folder else None}
         rule = _rule(folder, path) if path else None
         unknown = {"known": False, "state": None, "rule": rule}
-        say_json(about | unknown | _outlook(outlook) | {"sidecars": [], "story": []})
+        say_json(about | unknown | _outlook(outlook) | {"sidecars": [], "erasures": [], "story": []})
         return
     say(where, colour=Colour.BOLD)
     _tell_outlook(outlook)

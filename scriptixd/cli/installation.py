@@ -8,21 +8,27 @@ from __future__ import annotations
 import os
 import pwd
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from scriptixd.config.load import load
 from scriptixd.config.settings import Settings
 from scriptixd.errors import StateError
+from scriptixd.jobs.bounds import Limit
+from scriptixd.jobs.limits import paused
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_for_reading
-from scriptixd.observe.live import Live, live_path, read_live
+from scriptixd.observe.live import Live, LivePause, live_path, read_live
 
 
 def settings_in(config: str, *, with_key: bool = False) -> Settings:
     """Raises ConfigurationError with every problem; the key is read only for a verb that talks to the service."""
-    return load(Path(config), os.environ, with_key=with_key)
+    settings = load(Path(config), os.environ, with_key=with_key)
+    if settings.timezone is not None:  # what is counted by the day, and every time that is told, goes by it
+        os.environ["TZ"] = settings.timezone.key
+        time.tzset()
+    return settings
 
 
 @contextmanager
@@ -38,6 +44,14 @@ def reading(settings: Settings) -> Iterator[Store]:
 def live_figures(settings: Settings) -> Live | None:
     """What the running daemon tells about itself every second."""
     return read_live(live_path(settings.state), time.time())
+
+
+def pauses(store: Store | None, live: Live | None) -> Sequence[LivePause]:
+    """What is paused: as the running daemon tells it, and without one what a person has paused."""
+    if live is not None or store is None:
+        return live.pauses if live else ()
+    held = {whose: paused(whose) for whose in store.pauses.paused()}
+    return [LivePause(Limit.PAUSE, whose, one.reason, one.hint, one.until) for whose, one in held.items()]
 
 
 def owner_of(state: Path) -> tuple[int, int] | None:

@@ -14,10 +14,11 @@ from scriptixd.cli.obstacles import Obstacle
 from scriptixd.cli.output import duration, moment
 from scriptixd.config.settings import Folder
 from scriptixd.errors import ShareTrouble, with_hint
+from scriptixd.jobs.bounds import HOLDING_BACK, Limit
 from scriptixd.jobs.job import State
 from scriptixd.jobs.store import views
 from scriptixd.jobs.store.views import SourceView
-from scriptixd.observe.live import Live
+from scriptixd.observe.live import Live, LivePause
 from scriptixd.roots.paths import shown
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.watch.mode import settle_window
@@ -32,6 +33,7 @@ class Circumstances:
     folder: Folder | None
     held: bool
     live: Live | None
+    pauses: Sequence[LivePause] = ()  # whatever is paused, of all folders
     stops: Sequence[Obstacle] = ()  # those that concern it
     waits_for: str = ""  # another file that may have the same content, and is on its way
 
@@ -57,12 +59,23 @@ class Circumstances:
             return ""
         return f"it waits for {shown(self.waits_for)}, which may have the same content: equal content is sent once"
 
-    @property
-    def pause(self) -> str:
-        """Why nothing is asked of Scriptix just now."""
+    def pauses_of(self, state: str) -> Sequence[LivePause]:
+        """What keeps a file of this folder and in this state from being sent or asked for just now."""
         name = self.folder.name if self.folder else ""
-        pauses = [pause for pause in self.live.pauses if pause.folder in ("", name)] if self.live else []
-        return "; ".join(with_hint(pause.sentence, pause.hint) for pause in pauses)
+        return [pause for pause in self.pauses if pause.folder in ("", name) and _holds_up(pause, state)]
+
+
+def told_of(pause: LivePause, now: float) -> str:
+    """Why something is paused, and until when as far as that is known."""
+    sentence = with_hint(pause.sentence, pause.hint)
+    return f"{sentence}; it goes on at {moment(pause.until, now)}" if pause.until else sentence
+
+
+def _holds_up(pause: LivePause, state: str) -> bool:
+    """Limits are about what is to be uploaded, and most of them about what is not begun."""
+    if pause.what in HOLDING_BACK:
+        return state in (State.FOUND, State.UPLOADING, State.CLOSING)
+    return state == State.FOUND or pause.what not in set(Limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +109,12 @@ def prospect(view: SourceView, around: Circumstances, growth: Growth, now: float
     if around.folder is None:
         return Prospect(told.now, f"its folder {view.folder} is not configured any more", "")
     going_on = view.state in {views.SETTLING, views.DELIVERING, *_STEPS}
-    obstacle = around.obstacle or (around.pause if view.state in _STEPS else "")
+    obstacle = around.obstacle if going_on else ""
     unseen = around.stop if around.away and view.state in _LEFT_THERE else ""
     twin = around.twin if view.state == State.FOUND else ""
-    added = [one for one in (twin, obstacle if going_on else "", unseen) if one and one not in told.why]
+    added = [one for one in (twin, obstacle, unseen) if one and one not in told.why]
+    if view.state in _STEPS:
+        added += [told_of(pause, now) for pause in around.pauses_of(view.state) if pause.sentence not in told.why]
     return Prospect(told.now, "; ".join(filter(None, (told.why, *added))), told.next)
 
 

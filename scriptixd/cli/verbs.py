@@ -88,6 +88,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Names = Annotated[
     list[str], typer.Argument(metavar="FILE|FOLDER...", help="A path, a name that only one file has, or a folder.")
 ]
+Folders = Annotated[list[str] | None, typer.Argument(metavar="FOLDER...", help="Only these folders, by name or path.")]
 Since = Annotated[
     str | None,
     typer.Option(
@@ -125,9 +126,7 @@ def check(
 
 @app.command(epilog="Example: scriptixd plan council")
 def plan(
-    folders: Annotated[
-        list[str] | None, typer.Argument(metavar="FOLDER...", help="Only these folders, by name or path.")
-    ] = None,
+    folders: Folders = None,
     config: Config = CONFIG,
     as_json: Json = False,
 ) -> None:
@@ -225,6 +224,27 @@ def redo(
     from scriptixd.jobs.store.requests import Verb
 
     deciding.decide(config, Verb.REDO, names, yes=yes)
+
+
+@app.command(epilog="Example: scriptixd pause council")
+def pause(folders: Folders = None, config: Config = CONFIG) -> None:
+    """Stop uploading, of all folders or of some: what is on its way stops, too, and what Scriptix has is still fetched.
+
+    It stays so, also over a restart, until: scriptixd resume
+    """
+    from scriptixd.cli import pausing
+    from scriptixd.jobs.store.requests import Verb
+
+    pausing.ask(config, Verb.PAUSE, folders or ())
+
+
+@app.command(epilog="Example: scriptixd resume")
+def resume(folders: Folders = None, config: Config = CONFIG) -> None:
+    """Go on uploading where it was, after `scriptixd pause`; without a name, whatever is paused."""
+    from scriptixd.cli import pausing
+    from scriptixd.jobs.store.requests import Verb
+
+    pausing.ask(config, Verb.RESUME, folders or ())
 
 
 @app.command(epilog="Example: scriptixd convert meeting.json -f srt -o meeting.srt")

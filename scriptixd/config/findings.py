@@ -113,7 +113,7 @@ class Findings:
         if close and not near:
             self._meant.add((*location[:-1], close[0]))
             return f"unknown setting (did you mean '{close[0]}'?)"
-        home = next(iter(near or homes), None)
+        home = min(near or homes, key=len, default=None)
         return f"unknown setting (it belongs under '{name_of(home)}')" if home else "unknown setting"
 
 

@@ -12,10 +12,12 @@ from pathlib import Path, PurePath
 
 from scriptixd.config.document import Location, Scalar
 from scriptixd.config.findings import Findings
-from scriptixd.config.model import FolderBlock, FolderDefaults, RuleBlock
+from scriptixd.config.model import BoundsBlock, FolderBlock, FolderDefaults, RuleBlock
 from scriptixd.config.paths import Place, absolute, lead, shares
 from scriptixd.config.rules import (
+    bounds_of,
     check,
+    check_hours,
     check_required,
     check_sizes,
     labels_of,
@@ -25,7 +27,7 @@ from scriptixd.config.rules import (
     request_of,
     settings_by,
 )
-from scriptixd.config.settings import AskAbove, Folder
+from scriptixd.config.settings import AskAbove, Folder, FolderLimits
 from scriptixd.config.values import folder_name
 
 
@@ -45,6 +47,7 @@ class _Rooted:
 def folders(
     defaults: FolderDefaults,
     blocks: Sequence[FolderBlock],
+    of_all: BoundsBlock,
     *,
     near: Path,
     environment: Mapping[str, str],
@@ -61,6 +64,7 @@ def folders(
         merged = over(defaults, block)
         rules = _rules(merged, block, index, findings)
         check_sizes(merged, ("folders", index), findings)
+        check_hours(merged, of_all, index, findings)
         if place is not None:
             rooted.append(place)
             whole.append(_folder(place, merged, rules))
@@ -123,6 +127,8 @@ def _folder(rooted: _Rooted, block: FolderBlock, rules: Sequence[RuleBlock]) -> 
         lacks=lacks(block),
         labels=labels_of(block.scriptix),
         filename=block.scriptix.filename,
+        erase_after=block.delete_remote,
+        limits=FolderLimits(block.limits.uploads, bounds_of(block.limits)),
         rules=tuple(settings for rule in rules if (settings := settings_by(rule)) is not None),
     )
 

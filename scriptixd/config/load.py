@@ -14,6 +14,7 @@ from scriptixd.config.findings import Findings
 from scriptixd.config.folders import folders
 from scriptixd.config.model import ApiBlock, ConfigurationFile
 from scriptixd.config.paths import absolute, lead, shares
+from scriptixd.config.rules import bounds_of, check_bounds
 from scriptixd.config.settings import Api, Limits, Secret, Settings
 from scriptixd.errors import ConfigurationError
 
@@ -36,15 +37,17 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
     if with_key:
         secret = key.find(file.api, literal=literal, near=near, environment=environment, findings=findings)
     state = _state(file.state, near, environment, findings)
-    found = folders(file.defaults, file.folders, near=near, environment=environment, findings=findings)
+    check_bounds(file.limits, ("limits",), findings)
+    found = folders(file.defaults, file.folders, file.limits, near=near, environment=environment, findings=findings)
     findings.raise_if_any()
     if (secret is None and with_key) or state is None:
         raise AssertionError("a key or a state file is missing, and no problem was noted")
     return Settings(
         api=_api(file.api, secret),
         state=state,
+        timezone=file.timezone,
         folders=found,
-        limits=Limits(uploads=file.limits.uploads),
+        limits=Limits(file.limits.uploads, bounds_of(file.limits)),
         warnings=findings.warnings,
         path=path,
     )
@@ -77,6 +80,7 @@ def _api(block: ApiBlock, secret: Secret | None) -> Api:
         key=secret,
         auth=block.auth,
         requests_per_minute=block.requests_per_minute,
+        requests_per_hour=block.requests_per_hour,
         chunk_size=block.chunk_size,
         timeout=block.timeout,
         polling=block.polling,

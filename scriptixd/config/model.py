@@ -8,15 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
 from scriptixd.captions.result import Units
 from scriptixd.config import values
-from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Polling, Secret, WatchMode, WebhookMethod
-from scriptixd.config.values import Flag, HeaderName, HeaderValue, MetadataName, Output, PathText, Pattern, Text
+from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Secret, WatchMode, WebhookMethod
+from scriptixd.config.values import (
+    Flag,
+    HeaderName,
+    HeaderValue,
+    MetadataName,
+    Output,
+    PathText,
+    Pattern,
+    Rate,
+    Text,
+    TimeOfDay,
+)
 from scriptixd.jobs.job import DocumentType
+from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
+from scriptixd.jobs.timetable import Hours
 
 SMALLEST_CHUNK = 2**10  # bytes: below it the headers outweigh what is sent
 SHORTEST_TIMEOUT = 0.1  # s: no network answers reliably faster
@@ -42,13 +56,14 @@ class ApiBlock(Block):
     key: Annotated[Secret, PlainValidator(values.secret)] | None = None
     auth: Annotated[Auth, PlainValidator(values.choice(Auth))] = Auth.KEY_HEADER
     requests_per_minute: Annotated[int, PlainValidator(values.at_least_one)] = 60
+    requests_per_hour: Annotated[int, PlainValidator(values.at_least_one)] | None = None
     chunk_size: Annotated[
         int, PlainValidator(values.at_least(SMALLEST_CHUNK, "must be at least 1KiB", values.size))
     ] = 50 * 2**20
     timeout: Annotated[
         float, PlainValidator(values.at_least(SHORTEST_TIMEOUT, "must be at least 100ms", values.duration))
     ] = 60.0
-    polling: Annotated[Polling, PlainValidator(values.polling)] = Polling.AUTO
+    polling: Annotated[Polling, PlainValidator(values.choice(Polling))] = Polling.AUTO
     deadline: Annotated[float, PlainValidator(values.at_least(1.0, "must be at least 1s", values.duration))] = 86400.0
     result_units: Annotated[Units, PlainValidator(values.choice(Units))] = Units.AUTO
 
@@ -78,6 +93,20 @@ class AskAboveBlock(Block):
     hours: Annotated[float, PlainValidator(values.hours)] | None = 24.0
 
 
+class BoundsBlock(Block):
+    """What one folder, or all of them together, may send."""
+
+    bandwidth: Annotated[dict[TimeOfDay, Rate | None], BeforeValidator(values.rates)] | None = None
+    upload_hours: Annotated[Hours, PlainValidator(values.hours_of_day)] | None = None
+    files_per_day: Annotated[int, PlainValidator(values.at_least_one)] | None = None
+    hours_per_day: Annotated[float, PlainValidator(values.some_hours)] | None = None
+    hours_per_month: Annotated[float, PlainValidator(values.some_hours)] | None = None
+
+
+class FolderLimitsBlock(BoundsBlock):
+    uploads: Annotated[int, PlainValidator(values.at_least_one)] | None = None
+
+
 class PathBlock(Block):
     """What may differ from path to path."""
 
@@ -92,6 +121,7 @@ class PathBlock(Block):
     existing: Annotated[Existing, PlainValidator(values.choice(Existing))] = Existing.HOLD
     changed: Annotated[Changed, PlainValidator(values.choice(Changed))] = Changed.HOLD
     outputs: tuple[Output, ...] | None = None
+    delete_remote: Annotated[float | None, PlainValidator(values.delete_remote)] = None
 
 
 class RuleBlock(PathBlock):
@@ -103,6 +133,7 @@ class RuleBlock(PathBlock):
         "watch": "belongs to the folder as a whole, which is watched in one way",
         "scan_interval": "belongs to the folder as a whole, which is looked at in one go",
         "ask_above": "belongs to the folder as a whole, whose files are counted together",
+        "limits": "belongs to the folder as a whole, whose uploads share them",
         "rules": "belongs to the folder: a rule has no rules of its own",
     }
 
@@ -121,6 +152,7 @@ class FolderDefaults(PathBlock):
         ),
     ] = None
     ask_above: AskAboveBlock | None = AskAboveBlock()
+    limits: FolderLimitsBlock = FolderLimitsBlock()
     rules: Annotated[tuple[RuleBlock, ...], BeforeValidator(values.or_empty_list)] = ()
 
 
@@ -129,13 +161,14 @@ class FolderBlock(FolderDefaults):
     name: Annotated[str | None, PlainValidator(values.folder_name)] = None
 
 
-class LimitsBlock(Block):
+class LimitsBlock(BoundsBlock):
     uploads: Annotated[int, PlainValidator(values.at_least_one)] = 2
 
 
 class ConfigurationFile(Block):
     api: ApiBlock = ApiBlock()
     state: PathText | None = None
+    timezone: Annotated[ZoneInfo, PlainValidator(values.time_zone)] | None = None
     defaults: FolderDefaults = FolderDefaults()
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()
     limits: LimitsBlock = LimitsBlock()

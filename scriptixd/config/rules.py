@@ -13,8 +13,10 @@ from scriptixd.config.findings import Findings, name_of
 from scriptixd.config.model import (
     AskAboveBlock,
     Block,
+    BoundsBlock,
     FolderBlock,
     FolderDefaults,
+    FolderLimitsBlock,
     PathBlock,
     RuleBlock,
     ScriptixBlock,
@@ -22,9 +24,12 @@ from scriptixd.config.model import (
 )
 from scriptixd.config.settings import PathSettings
 from scriptixd.config.values import JSON_OUTPUT
+from scriptixd.jobs.bounds import Bounds
 from scriptixd.jobs.job import Labels, Request, Webhook
+from scriptixd.jobs.timetable import Rates
 
 REQUIRED: Final = {"language": "what is spoken, such as nl", "document_type": "caption or document"}
+MERGED: Final = (ScriptixBlock, AskAboveBlock, FolderLimitsBlock)
 EVERYTHING: Final = frozenset({"*", "**", "**/*"})  # patterns that match every file
 
 Inner = TypeVar("Inner", bound=Block)
@@ -37,7 +42,7 @@ def over(under: Block, own: Inner) -> Inner:
         theirs, ours = getattr(under, name), getattr(own, name)
         if name not in own.model_fields_set:
             update[name] = theirs
-        elif _merges(theirs, ScriptixBlock, ours) or _merges(theirs, AskAboveBlock, ours):
+        elif any(_merges(theirs, kind, ours) for kind in MERGED):
             update[name] = over(theirs, ours)
     return own.model_copy(update=update)
 
@@ -49,6 +54,7 @@ def _merges(theirs: object, kind: type[Block], ours: object) -> bool:
 def check(block: FolderDefaults, place: Location, findings: Findings) -> None:
     """What a block and its rules set themselves, as far as one value alone does not tell."""
     _check(block, place, findings)
+    check_bounds(block.limits, (*place, "limits"), findings)
     first: dict[str, int] = {}
     for index, rule in enumerate(block.rules):
         here = (*place, "rules", index)
@@ -73,6 +79,21 @@ def _check(block: PathBlock, place: Location, findings: Findings) -> None:
     webhook = block.scriptix.webhook
     if webhook is not None and webhook.url is None:
         findings.add_missing((*place, "scriptix", "webhook", "url"), "is required: the address to call")
+
+
+def check_bounds(block: BoundsBlock, place: Location, findings: Findings) -> None:
+    if block.bandwidth is not None and not block.bandwidth:
+        findings.add_missing((*place, "bandwidth"), "must have at least one line, as '\"19:00\": 20MiB/s'")
+
+
+def check_hours(block: FolderBlock, of_all: BoundsBlock, index: int, findings: Findings) -> None:
+    """Of a merged block: hours of the day that leave no minute in which anything may be sent."""
+    ours, others = block.limits.upload_hours, of_all.upload_hours
+    if ours is not None and others is not None and not ours.meets(others):
+        place = ("folders", index, "limits", "upload_hours")
+        findings.add(
+            place, f"has no minute in common with limits.upload_hours ({others.written}): nothing is ever sent"
+        )
 
 
 def check_sizes(block: PathBlock, place: Location, findings: Findings) -> None:
@@ -123,6 +144,7 @@ def settings_by(rule: RuleBlock) -> PathSettings | None:
         request=request,
         labels=labels_of(rule.scriptix),
         filename=rule.scriptix.filename,
+        erase_after=rule.delete_remote,
     )
 
 
@@ -137,6 +159,16 @@ def request_of(block: PathBlock) -> Request | None:
         multichannel=block.scriptix.multichannel,
         diarization=block.scriptix.diarization,
         document=block.scriptix.document,
+    )
+
+
+def bounds_of(block: BoundsBlock) -> Bounds:
+    return Bounds(
+        bandwidth=Rates(tuple(sorted(block.bandwidth.items()))) if block.bandwidth else None,
+        upload_hours=block.upload_hours,
+        files_per_day=block.files_per_day,
+        hours_per_day=block.hours_per_day,
+        hours_per_month=block.hours_per_month,
     )
 
 

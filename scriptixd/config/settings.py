@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from scriptixd.captions.result import Units
 from scriptixd.errors import FileTrouble
+from scriptixd.jobs.bounds import Bounds
 from scriptixd.jobs.job import Labels, Request, Terms
+from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.roots.globs import matches
 from scriptixd.roots.paths import shown
@@ -46,13 +49,6 @@ class Auth(StrEnum):
 
     KEY_HEADER = "x-zoom-s2t-key"
     BEARER = "bearer"
-
-
-class Polling(StrEnum):
-    """How results are asked for; `auto` looks at each session by itself, as `single` does."""
-
-    AUTO = "auto"
-    SINGLE = "single"
 
 
 class WatchMode(StrEnum):
@@ -90,6 +86,7 @@ class Api:
     key: Secret | None  # None where it was not asked for
     auth: Auth
     requests_per_minute: int
+    requests_per_hour: int | None
     chunk_size: int  # bytes
     timeout: float  # s
     polling: Polling
@@ -102,6 +99,15 @@ class Limits:
     """What all folders share."""
 
     uploads: int  # at the same time
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLimits:
+    """What one folder has of it."""
+
+    uploads: int | None  # at the same time; None: as many as all folders together
+    bounds: Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,7 @@ class PathSettings:
     request: Request
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
     filename: FilenamePolicy
+    erase_after: float | None  # s after delivery until it is erased at the service; None: it is kept there
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,15 @@ class Folder:
     lacks: str  # the name of the required setting that only the rules have; empty if there is a request
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
     filename: FilenamePolicy
+    erase_after: float | None  # s after delivery until it is erased at the service; None: it is kept there
+    limits: FolderLimits
     rules: tuple[PathSettings, ...] = ()  # the first that matches holds
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What no sentence may hold, of the webhooks of the folder and of its rules."""
+        webhooks = (labels.webhook for labels in (self.labels, *(rule.labels for rule in self.rules)))
+        return frozenset(secret for webhook in webhooks if webhook is not None for secret in webhook.secrets)
 
     def at(self, path: str) -> PathSettings | None:
         """What holds for a path relative to the folder; None if it asks for nothing, and is not picked up."""
@@ -174,6 +189,7 @@ class Folder:
             request=self.request,
             labels=self.labels,
             filename=self.filename,
+            erase_after=self.erase_after,
         )
 
     def holding(self, path: str) -> PathSettings:
@@ -198,6 +214,7 @@ class Folder:
             max_size=here.max_size,
             changed_holds=here.changed is Changed.HOLD,
             hours_unasked=self.ask_above.hours,
+            erase_after=here.erase_after,
         )
 
 
@@ -207,6 +224,7 @@ class Settings:
 
     api: Api
     state: Path
+    timezone: ZoneInfo | None  # None: the system's
     folders: tuple[Folder, ...]
     limits: Limits
     warnings: tuple[str, ...]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import yaml
 from pydantic import BeforeValidator, PlainValidator
@@ -20,7 +21,8 @@ from pydantic import BeforeValidator, PlainValidator
 from scriptixd.captions.formats import FORMATS
 from scriptixd.config import addresses, units
 from scriptixd.config.document import Scalar, Value
-from scriptixd.config.settings import Polling, Secret
+from scriptixd.config.settings import Secret
+from scriptixd.jobs.timetable import DAY, Hours
 
 JSON_OUTPUT = "json"  # always among the outputs: written last, it marks the set as complete
 WEBHOOK_OPTIONS = frozenset({"webhook_url", "webhook_method", "webhook_headers"})
@@ -92,6 +94,13 @@ def hours(value: Value) -> float:
     return float(content)
 
 
+def some_hours(value: Value) -> float:
+    number = hours(value)
+    if number == 0:
+        raise ValueError("must be more than 0; scriptixd pause keeps uploads from going on at all")
+    return number
+
+
 def size(value: Value) -> int:
     return units.size(text(value))
 
@@ -121,6 +130,53 @@ def or_auto(read: Callable[[Value], T]) -> Callable[[Value], T | None]:
     return reader
 
 
+def delete_remote(value: Value) -> float | None:
+    """Seconds after delivery, and None for never."""
+    if isinstance(value, Scalar) and value.tag == "bool":
+        return 0.0 if flag(value) else None
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError("must be true, false, or how long after delivery, such as 30d") from error
+
+
+def time_zone(value: Value) -> ZoneInfo:
+    name = line_of_text(value)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        if not available_timezones():
+            raise ValueError(
+                "needs the data of the time zones, which are not on this machine: install tzdata"
+            ) from error
+        raise ValueError("must be a time zone by its name, such as Europe/Amsterdam or UTC") from error
+
+
+def hours_of_day(value: Value) -> Hours:
+    return units.hours_of_day(text(value))
+
+
+def time_of_day(value: str) -> int:
+    minutes = units.time_of_day(value)
+    if minutes == DAY:
+        raise ValueError("must be written as 00:00, where a day begins")
+    return minutes
+
+
+def rate(value: Value) -> float:
+    return units.rate(text(value))
+
+
+def rates(value: Value) -> Value:
+    """One rate is a timetable of one line."""
+    if isinstance(value, Scalar):
+        rate(value)
+        return {"00:00": value}
+    if not isinstance(value, dict):
+        raise ValueError('must be a rate such as 20MiB/s, or a timetable: {"08:00": 2MiB/s, "19:00": null}')
+    return value
+
+
 def or_empty_mapping(value: Value) -> Value:
     """A name with nothing below it is a mapping without entries."""
     return {} if value is None else value
@@ -138,12 +194,6 @@ def choice(kind: type[Choice]) -> Callable[[Value], Choice]:
             raise ValueError(f"must be {alternatives(list(kind))}") from error
 
     return reader
-
-
-def polling(value: Value) -> Polling:
-    if isinstance(value, Scalar) and value.text == "list":
-        raise ValueError("'list' is not available in this version; it must be auto or single")
-    return choice(Polling)(value)
 
 
 def alternatives(names: list[Any]) -> str:
@@ -274,4 +324,6 @@ Output = Annotated[str, PlainValidator(output)]
 PathText = Annotated[Path, PlainValidator(path)]
 HeaderName = Annotated[str, BeforeValidator(header_name)]
 HeaderValue = Annotated[str, PlainValidator(header_value)]
+TimeOfDay = Annotated[int, PlainValidator(time_of_day)]
+Rate = Annotated[float, PlainValidator(rate)]
 MetadataName = Annotated[str, BeforeValidator(metadata_name)]

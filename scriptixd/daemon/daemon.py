@@ -17,6 +17,7 @@ from scriptixd import __version__
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
 from scriptixd.daemon.loop import Loop
+from scriptixd.daemon.standstills import pause_of
 from scriptixd.errors import StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Pause
@@ -24,10 +25,11 @@ from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.verbs import AT_ONCE, apply_some_requests
-from scriptixd.observe.live import Live, LiveFile, LiveFolder, LivePause, LiveRestless, live_path
+from scriptixd.observe.live import Live, LiveFile, LiveFolder, LivePause, LiveRequests, LiveRestless, live_path
 from scriptixd.observe.systemd import Systemd
 from scriptixd.roots.mounts import MOUNTS
 from scriptixd.roots.paths import shown
+from scriptixd.service.budget import Use
 from scriptixd.watch.report import ScanReport
 
 LOG = logging.getLogger("scriptixd.daemon")
@@ -150,6 +152,10 @@ class Daemon:
         if applied or mounts is not self._mounts:
             for watcher in house.watchers:
                 watcher.nudge()
+        if applied:
+            if house.limits.look_again():
+                house.service.interrupt_uploads()  # also one that waits for the service to take what it has
+            house.wake()
         if self._asked_to_reload:
             self._asked_to_reload = False
             LOG.warning("SIGHUP changes nothing: the configuration is read at the start, so restart scriptixd")
@@ -159,6 +165,7 @@ class Daemon:
         if abs(now.wall - now.boot - self._drift) > CLOCKS_APART:
             self._drift = now.wall - now.boot
             moved = house.store.jobs.clamp(now.wall + pacing.BACKOFF_CAP)
+            house.store.erasures.take_up(now.wall)
             LOG.warning("the clock was set: %d wait(s) were shortened", moved)
         return applied
 
@@ -170,12 +177,14 @@ class Daemon:
             written_at=now.wall,
             folders=tuple(_folder(watcher.scanner.view) for watcher in house.watchers),
             uploads=house.figures.uploads(),
-            pauses=tuple(
-                LivePause(paused.pause, paused.whom, paused.trouble.what, paused.trouble.hint)
-                for paused in house.breakers.view()
+            pauses=(
+                *(
+                    LivePause(paused.pause, paused.whom, paused.trouble.what, paused.trouble.hint)
+                    for paused in house.breakers.view()
+                ),
+                *(pause_of(halt) for halt in house.standstills.look(now)),
             ),
-            requests_last_minute=house.service.requests_last_minute(now),
-            requests_per_minute=self._settings.api.requests_per_minute,
+            requests=_requests(house.service.use(now), now),
         )
         try:
             self._live_file.tell(live)
@@ -208,9 +217,13 @@ class Daemon:
             return 1
         views = [watcher.scanner.view for watcher in house.watchers]
         offline = {view.name for view in views if view.offline is not None}
-        if not all(view.judged for view in views) or house.store.views.active(without=offline):
+        paused = house.limits.paused()
+        if not all(view.judged for view in views) or house.store.views.active(without=offline, paused=paused):
             return None
-        return 1 if self._failed or offline else 0
+        if house.store.erasures.pressing(read_clock().wall):
+            return None
+        waits = bool(paused) and house.store.views.active(without=offline)
+        return 1 if self._failed or offline or waits else 0
 
     def _count_failure(self) -> None:
         self._failed += 1
@@ -269,7 +282,15 @@ def _status(house: House) -> str:
     if moving:
         parts.append(f"{moving} upload(s)")
     parts += [paused.trouble.what for paused in house.breakers.view()]
+    parts += [halt.standstill.reason for halt in house.standstills.last()]
     return "; ".join(parts)
+
+
+def _requests(use: Use, now: Now) -> LiveRequests:
+    silent_until = None if use.silent_until is None else now.wall + use.silent_until - now.boot
+    return LiveRequests(
+        use.last_minute, use.uploads_last_minute, use.per_minute, use.last_hour, use.per_hour, silent_until
+    )
 
 
 def _folder(view: ScanReport) -> LiveFolder:

@@ -14,18 +14,26 @@ from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.figures import Figures
 from scriptixd.daemon.folders import ConfiguredFolders, watched
 from scriptixd.daemon.loop import Loop
+from scriptixd.daemon.standstills import Standstills
 from scriptixd.delivery.room import DeliveryRoom, Due
 from scriptixd.errors import ShareTrouble
+from scriptixd.jobs.asking import Asking
 from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import read_clock
+from scriptixd.jobs.erasing import Erasing
 from scriptixd.jobs.events import Event, Held, Postponed, Rejected, StillRunning
 from scriptixd.jobs.job import Job, State
+from scriptixd.jobs.limits import Limiter
 from scriptixd.jobs.pipeline import Pipeline
+from scriptixd.jobs.ports import Lane
+from scriptixd.jobs.queues import AskQueue, Queue, UploadQueue
+from scriptixd.jobs.rounds import Rounds
 from scriptixd.jobs.sentences import sentence
 from scriptixd.jobs.source import CIRCUMSTANCES, Source
 from scriptixd.jobs.store import Store
-from scriptixd.jobs.worker import Lane, Worker
+from scriptixd.jobs.timetable import Calendar
+from scriptixd.jobs.worker import Worker
 from scriptixd.roots.paths import shown
 from scriptixd.service.access import Access, AuthHeader
 from scriptixd.service.client import Scriptix
@@ -63,6 +71,8 @@ class House:
     service: Scriptix
     breakers: Breakers
     figures: Figures
+    limits: Limiter
+    standstills: Standstills
     watchers: tuple[Watcher, ...]
     loops: tuple[Loop, ...]  # all, those of the watchers among them
     wake: Callable[[], None]  # there may be something to send, to ask, or to deliver
@@ -73,15 +83,31 @@ def access_of(settings: Settings) -> Access:
     api = settings.api
     if api.key is None:
         raise AssertionError("whoever talks to the service loads its key")
-    return Access(api.url, api.key.reveal(), AuthHeader(api.auth.value), api.timeout, api.requests_per_minute)
+    return Access(
+        url=api.url,
+        key=api.key.reveal(),
+        auth=AuthHeader(api.auth.value),
+        timeout_s=api.timeout,
+        requests_per_minute=api.requests_per_minute,
+        requests_per_hour=api.requests_per_hour,
+        secrets=tuple(sorted({secret for folder in settings.folders for secret in folder.secrets})),
+    )
+
+
+def limits_of(settings: Settings, store: Store) -> Limiter:
+    """What may be sent, by the configuration and the calendar."""
+    of_folders = {folder.name: folder.limits.bounds for folder in settings.folders}
+    calendar = Calendar(settings.timezone)
+    return Limiter(settings.limits.bounds, of_folders, store.openings, store.pauses, calendar)
 
 
 def build(settings: Settings, store: Store, stop: threading.Event, failed: Callable[[], None]) -> House:
     """Connect everything; nothing runs yet. `failed` is called for each job that stops for a person."""
     folders, figures, breakers = ConfiguredFolders(settings), Figures(), Breakers()
-    service = Scriptix(access_of(settings))
+    service = Scriptix(access_of(settings), read_clock, store.asked)
     chance = random.SystemRandom().random
     deliveries: Claims[Due] = Claims(1, folders.stuck)
+    limits = limits_of(settings, store)
     room = DeliveryRoom(store, folders, settings.api.result_units, chance, figures.beat, deliveries)
     lanes: list[Loop] = []
 
@@ -94,20 +120,32 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     def window(source: Source) -> float:
         return watchers[source.folder].scanner.window(source.path)
 
+    rounds = Rounds(store, service, service, settings.api.polling)
     pipeline = Pipeline(
         store,
         folders,
         service,
-        service,
+        Asking(store, service, service, rounds, settings.api.deadline),
         room,
         Completeness(window),
+        limits,
         figures,
         stop.is_set,
+        read_clock,
+        stop.wait,
         settings.api.chunk_size,
-        settings.api.deadline,
     )
     uploads = settings.limits.uploads
-    claims: dict[Lane, Claims[Job]] = {Lane.UPLOAD: Claims(uploads, folders.stuck), Lane.ASK: Claims(1, folders.stuck)}
+    fewer = {folder.name: folder.limits.uploads for folder in settings.folders if folder.limits.uploads is not None}
+    claims: dict[Lane, Claims[Job]] = {
+        Lane.UPLOAD: Claims(uploads, folders.stuck, fewer),
+        Lane.ASK: Claims(1, folders.stuck),
+    }
+
+    queues: dict[Lane, Queue] = {
+        Lane.UPLOAD: UploadQueue(store, breakers, limits, folders.names, pipeline.held_up),
+        Lane.ASK: AskQueue(store),
+    }
 
     def report(job: Job, event: Event) -> None:
         _tell(store, job, event)
@@ -117,18 +155,22 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
             failed()
 
     def worker(lane: Lane) -> Callable[..., float]:
-        taken = claims[lane]
-        return Worker(lane, store, pipeline, service, breakers, service, taken, folders.names, chance, report).run_once
+        return Worker(
+            lane, queues[lane], store, pipeline, service, service, breakers, service, claims[lane], chance, report
+        ).run_once
 
     lanes += [Loop(f"upload-{number}", worker(Lane.UPLOAD), stop) for number in range(1, uploads + SPARE * uploads + 1)]
     lanes.append(Loop("ask", worker(Lane.ASK), stop))
+    lanes.append(Loop("erase", Erasing(store, folders, service, service, breakers, service, chance).run_once, stop))
     lanes += [Loop(f"deliver-{number}", room.run_once, stop) for number in range(1, 1 + SPARE + 1)]
     loops = (*lanes, *(watcher.loop for watcher in watchers.values()))
     for loop in loops:
         figures.listen(loop.name, loop.beat)
 
-    store.database.on_commit = wake
-    return House(store, folders, service, breakers, figures, tuple(watchers.values()), loops, wake)
+    store.database.on_commit = breakers.on_heal = wake
+    return House(
+        store, folders, service, breakers, figures, limits, Standstills(limits), tuple(watchers.values()), loops, wake
+    )
 
 
 def _watcher(

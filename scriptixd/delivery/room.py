@@ -15,7 +15,7 @@ from typing import Protocol
 from scriptixd.captions import Units
 from scriptixd.delivery.names import candidates, in_order, last_resort
 from scriptixd.delivery.sidecar import render
-from scriptixd.errors import FileTrouble, NameTaken, SourceMissing, StateTrouble, Stopped, Trouble
+from scriptixd.errors import FileTrouble, NameTaken, SourceMissing, StateTrouble, Stopped, TargetTrouble, Trouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
@@ -33,6 +33,7 @@ IDLE = 3600.0  # s: whoever makes work wakes us
 NO_SPEECH = "there is no speech in it"
 BUG = ("scriptixd ran into a bug of its own with this transcript", "its log has the details; the transcript is kept")
 NOT_OURS = ""  # the hash of what cannot be read as a file: a directory, a link, a file of somebody else's alone
+TAKEN_AWAY = 3  # failures after which a sidecar that the disk confirmed, and that is not there, counts as taken away
 BLOCK = 1024 * 1024  # bytes read at a time of a sidecar that lies there
 
 
@@ -162,7 +163,7 @@ class DeliveryRoom:
         LOG.info(
             "%s: wrote %s", shown(f"{order.source.folder}/{order.source.path}"), ", ".join(shown(name) for name in made)
         )
-        return Delivered(note)
+        return Delivered(note, terms.erase_after)
 
     def _write(self, order: Order, output: str, data: bytes, intended: Sidecar | None, now: Now) -> None:
         self._sweep(order)
@@ -178,9 +179,10 @@ class DeliveryRoom:
                 order.root.write(place.path, data, place.replaces)
             except NameTaken:  # somebody was quicker, or the disk takes MEETING.SRT for the same name
                 self._store.deliveries.release(sidecar)
-            else:
-                self._store.deliveries.written(sidecar, now.wall)
-                return
+                continue
+            _read_back(order, sidecar)
+            self._store.deliveries.written(sidecar, now.wall)
+            return
         raise NameTaken(
             f"every name for the {output} of {shown(order.source.path)} is somebody else's",
             f"move one of the files away; the transcript is kept until then ({shown(order.source.name)}.*{output})",
@@ -269,6 +271,21 @@ class DeliveryRoom:
             LOG.warning("a transcript waits to be written: %s", trouble)
         wait = pacing.backoff(delivery.failures, trouble.retry_after, self._chance())
         return Postponed(now.wall + wait, trouble.what, trouble.hint)
+
+
+def _read_back(order: Order, sidecar: Sidecar) -> None:
+    """Show that what was written is what lies there: what the service has may be erased for it.
+
+    Raises TargetTrouble if it is not. One that is gone each time is taken away by somebody as soon as it appears.
+    """
+    found = _digest(order.root, sidecar.path)
+    if found == sidecar.sha256 or (found is None and order.delivery.failures >= TAKEN_AWAY):
+        return
+    raise TargetTrouble(
+        f"{shown(sidecar.path)} was written, and "
+        + ("is not there" if found is None else "reads back as something else"),
+        "see whether its disk is in order, and whether another program changes it; the transcript is kept",
+    )
 
 
 def _digest(root: Root, path: str) -> str | None:

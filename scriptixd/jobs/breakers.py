@@ -1,14 +1,15 @@
 """What pauses more than one job: the account, the quota, a folder's settings or disk, the service being away.
 
 In memory only: after a restart the first request finds out anew. Each pause is told once when it
-begins and once when it ends; every decision takes `now` (seconds of CLOCK_BOOTTIME).
+begins and once when it ends; when its wait is over one alone tries, and the others wait for what comes of it.
+Every decision takes `now` (seconds of CLOCK_BOOTTIME).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -26,6 +27,7 @@ AWAY_AFTER: Final = 3  # failures in a row, over all jobs, before everything wai
 AWAY_CAP: Final = 60.0  # s
 SHARE_PROBE: Final = 1.0  # s to the next file that is tried, growing to …
 SHARE_PROBE_CAP: Final = 60.0  # s: a thousand files that wait for one disk must not all ask for it
+LEASE: Final = 120.0  # s that others wait for whoever tries: longer than any request that moves nothing
 
 
 class Pause(StrEnum):
@@ -36,6 +38,7 @@ class Pause(StrEnum):
     SHARE = "share"
 
 
+_Key = tuple[Pause, str]
 _OPENING: Final = (Pause.ACCOUNT, "opening uploads")  # the key is accepted, and yet no upload can be opened
 
 
@@ -55,6 +58,15 @@ class Breaker:
     trouble: Trouble
     until: float
     wait: float  # s, the next one is longer
+    trial: Trial | None = None  # whoever tries whether it has ended
+    leased: float = 0.0  # until when (seconds of CLOCK_BOOTTIME) the others wait for him
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """The right to make a request now; for the pauses whose wait is over, nobody else has it."""
+
+    pauses: Sequence[_Key]
 
 
 class Breakers:
@@ -62,18 +74,34 @@ class Breakers:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._open: dict[tuple[Pause, str], Breaker] = {}
+        self._open: dict[_Key, Breaker] = {}
         self._aways = 0
+        self.on_heal: Callable[[], None] = lambda: None  # whoever waited for a pause to end may go on
 
     def ready_at(self, uploading: bool, folder: str | None = None) -> float:
         """From when on a request may be made; 0.0 = now. `uploading`: one that opens a new upload."""
         with self._guard:
-            pauses = [(Pause.ACCOUNT, ""), (Pause.AWAY, "")]
-            if uploading:
-                pauses += [(Pause.QUOTA, ""), _OPENING]
-            if folder is not None:
-                pauses += [(Pause.FOLDER, folder), (Pause.SHARE, folder)]
-            return max((self._open[pause].until for pause in pauses if pause in self._open), default=0.0)
+            held = [self._open[pause] for pause in _pauses(uploading, folder) if pause in self._open]
+            return max((max(breaker.until, breaker.leased) for breaker in held), default=0.0)
+
+    def enter(self, uploading: bool, folder: str | None, now: float) -> Trial | None:
+        """Take the right to make a request, and give it back by `leave`; None while it has to wait."""
+        with self._guard:
+            held = [pause for pause in _pauses(uploading, folder) if pause in self._open]
+            if any(max(self._open[pause].until, self._open[pause].leased) > now for pause in held):
+                return None
+            trial = Trial(held)
+            for pause in held:
+                self._open[pause] = replace(self._open[pause], trial=trial, leased=now + LEASE)
+            return trial
+
+    def leave(self, trial: Trial) -> None:
+        """Whatever this trial has not shown is for others to try."""
+        with self._guard:
+            for pause in trial.pauses:
+                breaker = self._open.get(pause)
+                if breaker is not None and breaker.trial is trial:
+                    self._open[pause] = replace(breaker, trial=None, leased=0.0)
 
     def account_refused(self) -> bool:
         """Whether the account has to be probed before anything else is asked."""
@@ -114,6 +142,8 @@ class Breakers:
             ended = [pause for pause in healed if self._open.pop(pause, None)]
         for pause, name in ended:
             LOG.info("%s goes on: %s", name or "work with Scriptix", _ENDED[pause])
+        if ended:
+            self.on_heal()
 
     def view(self) -> Sequence[Paused]:
         """What is paused, and why."""
@@ -123,7 +153,7 @@ class Breakers:
                 for (pause, whom), breaker in self._open.items()
             ]
 
-    def _pause(self, pause: tuple[Pause, str], trouble: Trouble, first: float, cap: float, now: float) -> None:
+    def _pause(self, pause: _Key, trouble: Trouble, first: float, cap: float, now: float) -> None:
         with self._guard:
             before = self._open.get(pause)
             until = now + (trouble.retry_after or 0.0)
@@ -135,6 +165,16 @@ class Breakers:
         if before is None:
             level = logging.WARNING if pause[0] in (Pause.AWAY, Pause.SHARE) else logging.ERROR
             LOG.log(level, "%s%s", f"{pause[1]}: " if pause[1] else "", trouble)
+
+
+def _pauses(uploading: bool, folder: str | None) -> Sequence[_Key]:
+    """What a request could have to wait for."""
+    pauses: list[_Key] = [(Pause.ACCOUNT, ""), (Pause.AWAY, "")]
+    if uploading:
+        pauses += [(Pause.QUOTA, ""), _OPENING]
+    if folder is not None:
+        pauses += [(Pause.FOLDER, folder), (Pause.SHARE, folder)]
+    return pauses
 
 
 _ENDED: Final[Mapping[Pause, str]] = {

@@ -6,6 +6,7 @@ Whoever waits for a disk that may have begun to hang counts for no one: another 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
@@ -25,11 +26,17 @@ T = TypeVar("T", bound=Claimable)
 
 
 class Claims(Generic[T]):
-    """What several threads take from, `most` at a time; `stuck` tells the folders whose disk keeps somebody waiting."""
+    """What several threads take from, `most` at a time; `stuck` tells the folders whose disk keeps somebody waiting.
 
-    def __init__(self, most: int, stuck: Callable[[], Collection[str]]) -> None:
+    `most_of` has the folders of which fewer may be worked on at a time.
+    """
+
+    def __init__(
+        self, most: int, stuck: Callable[[], Collection[str]], most_of: Mapping[str, int] | None = None
+    ) -> None:
         self._most = most
         self._stuck = stuck
+        self._most_of = most_of or {}
         self._guard = threading.Lock()
         self._claimed: dict[int, str] = {}
         self._turns: dict[str, int] = {}
@@ -56,6 +63,13 @@ class Claims(Generic[T]):
             if taken is not None:
                 with self._guard:
                     del self._claimed[taken.id]
+
+    def full(self) -> Collection[str]:
+        """The folders of which no more may be worked on now: for whoever picks, while he does."""
+        if not self._most_of:
+            return ()
+        at_work = Counter(self._claimed.values())
+        return {folder for folder, most in self._most_of.items() if at_work[folder] >= most}
 
     def _has_room(self) -> bool:
         if len(self._claimed) < self._most:

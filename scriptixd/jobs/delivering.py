@@ -16,9 +16,14 @@ from scriptixd.jobs.job import Delivery, DeliveryState
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Every sidecar of this source is on the disk; `note` says what is worth knowing of them, if anything."""
+    """Every sidecar of this source is on the disk, and was read back.
+
+    `note` says what is worth knowing of them, if anything. `erase_after`: s from now until the service is to
+    erase what it has of it, None if it is kept there.
+    """
 
     note: str = ""
+    erase_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
             return replace(delivery, state=target, due_at=due_at, failures=failures, reason=reason, hint=hint)
         case Unwanted(reason):
             return replace(delivery, state=target, due_at=0.0, failures=0, reason=reason, hint="")
-        case Delivered(note):
+        case Delivered(note, _):
             return replace(delivery, state=target, due_at=0.0, failures=0, reason=note, hint="")
         case _:
             assert_never(event)

@@ -74,13 +74,25 @@ class ResultReady:
 
     body: bytes = field(repr=False)
     media_seconds: float | None
+    took: float | None = None  # s from the end of the upload, as far as can be told
+
+
+@dataclass(frozen=True, slots=True)
+class ResultListed:
+    """A list of sessions says that the result is there: it is looked at before any other."""
+
+    took: float | None  # s from the end of the upload, by the service's own clock
 
 
 @dataclass(frozen=True, slots=True)
 class UploadLost:
-    """The server does not know the upload any more; nothing was paid for it."""
+    """The server does not know the upload any more; nothing was paid for it.
+
+    `remains`: there is another server now, and the one that it was begun at may have what was sent.
+    """
 
     reason: str
+    remains: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,7 @@ Event = (
     | UploadFinished
     | SessionKnown
     | StillRunning
+    | ResultListed
     | ResultReady
     | UploadLost
     | SourceChanged
@@ -228,6 +241,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
             Rejected: State.FAILED,
         },
         State.TRANSCRIBING: {
+            ResultListed: State.TRANSCRIBING,
             ResultReady: State.READY,
             StillRunning: State.TRANSCRIBING,
             Postponed: State.TRANSCRIBING,
@@ -299,12 +313,15 @@ def _evidence(job: Job, event: Event, at: float) -> Job:  # noqa: C901, PLR0911,
         case SessionKnown(session_id, due_at):
             return replace(fresh, session_id=session_id, due_at=due_at, unanswered=0.0)
         case StillRunning(due_at, status, unanswered):
-            silence = 0.0 if unanswered is None else job.unanswered + unanswered
-            return replace(fresh, due_at=due_at, reason=status, unanswered=silence)
-        case ResultReady(_, media_seconds):
-            return replace(fresh, ready_at=at, media_seconds=media_seconds or job.media_seconds)
+            if unanswered is None:
+                return replace(fresh, due_at=due_at, reason=status, unanswered=0.0, looked_at=at)
+            return replace(fresh, due_at=due_at, reason=status, unanswered=job.unanswered + unanswered)
+        case ResultListed(took):
+            return replace(fresh, took=took)
+        case ResultReady(_, media_seconds, took):
+            return replace(fresh, ready_at=at, media_seconds=media_seconds or job.media_seconds, took=took)
         case UploadLost(reason) | SourceChanged(reason):
-            return replace(_without_upload(fresh), reason=reason)
+            return replace(without_upload(fresh), reason=reason)
         case SourceGone(reason):  # the server lacks its last part, and has the others when it comes back
             return replace(fresh, closing_at=None, reason=reason)
         case Resettled(stat, held_for):
@@ -317,7 +334,7 @@ def _evidence(job: Job, event: Event, at: float) -> Job:  # noqa: C901, PLR0911,
         case Approved():
             return _cleared(fresh)
         case Rejected(reason, hint, voids):
-            evidence = _without_upload(fresh) if voids else fresh
+            evidence = without_upload(fresh) if voids else fresh
             return replace(evidence, reason=reason, hint=hint)
         case ChunkAccepted() | Dismissed() | RetryRequested():
             heard = replace(fresh, unanswered=0.0)
@@ -330,7 +347,7 @@ def _with_content(job: Job, stat: Stat) -> Job:
     """The job with what its source is now; of other content nothing is known, and no doubt about it is cleared."""
     if stat.same_content(job.stat):
         return replace(job, stat=stat)
-    return replace(_without_upload(job), stat=stat, sha256=None, media_seconds=None, cleared="")
+    return replace(without_upload(job), stat=stat, sha256=None, media_seconds=None, cleared="")
 
 
 def _cleared(job: Job) -> Job:
@@ -339,9 +356,19 @@ def _cleared(job: Job) -> Job:
     return replace(job, held_for="", cleared=yes)
 
 
-def _without_upload(job: Job) -> Job:
+def without_upload(job: Job) -> Job:
+    """The job without anything that it has at the service."""
     return replace(
-        job, file_id=None, service=None, labels=None, session_id=None, closing_at=None, uploaded_at=None, unanswered=0.0
+        job,
+        file_id=None,
+        service=None,
+        labels=None,
+        session_id=None,
+        closing_at=None,
+        uploaded_at=None,
+        unanswered=0.0,
+        looked_at=None,
+        took=None,
     )
 
 

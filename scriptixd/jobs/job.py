@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 from scriptixd.roots.root import Stat
 
@@ -48,6 +49,15 @@ class Webhook:
     method: str = "POST"
     headers: tuple[str, ...] = field(default=(), repr=False)  # "Name: value"
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What a reply may repeat of it, whole or in part, and no sentence may."""
+        place = urlsplit(self.url)
+        parts = (place.path.strip("/"), place.query, *(value for _, value in parse_qsl(place.query)))
+        values = [header.partition(":")[2].strip() for header in self.headers]
+        tokens = (value.rpartition(" ")[2] for value in values)  # without the scheme: Bearer, Basic
+        return tuple(dict.fromkeys((self.url, *parts, *self.headers, *values, *tokens)))
+
 
 @dataclass(frozen=True, slots=True)
 class Labels:
@@ -79,6 +89,7 @@ class Terms:
     max_size: int  # bytes
     changed_holds: bool = False  # new content that plays exactly as long as what was paid before waits for a yes
     hours_unasked: float | None = None  # of media that may come to its folder within an hour without a yes
+    erase_after: float | None = None  # s after delivery until it is erased at the service; None: it is kept there
 
 
 class State(StrEnum):
@@ -137,6 +148,8 @@ class Job:
     updated_at: float = 0.0
     version: int = 0  # counts saves: who holds an older one does not know what happened since
     cleared: str = ""  # the doubts about this content that a person has said yes to, a line each
+    looked_at: float | None = None  # the last look that found it still at work
+    took: float | None = None  # s from the end of the upload to the result, as far as can be told
 
     def is_cleared(self, doubt: str) -> bool:
         """Whether a person has said yes to just this doubt."""

@@ -6,14 +6,30 @@ of all of them: Away, AccountTrouble; `create` also QuotaTrouble, FolderTrouble 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import Job, Labels, Request, Terms
 from scriptixd.jobs.source import Source
 from scriptixd.roots.root import Reader, Root
+
+
+class Lane(StrEnum):
+    """Two kinds of work that must not wait for each other: uploads, and asking with all that follows it."""
+
+    UPLOAD = "upload"
+    ASK = "ask"
+
+
+class Polling(StrEnum):
+    """How the results of many jobs are asked for."""
+
+    AUTO = "auto"  # by the list of sessions, where the service offers it
+    LIST = "list"  # by the list, also where it failed before
+    SINGLE = "single"  # one by one
 
 
 class Body(Protocol):
@@ -56,6 +72,29 @@ class Finished:
 Answer = Running | Unclear | Refused | Finished
 
 
+@dataclass(frozen=True, slots=True)
+class Fetchable:
+    """The service says that the result is there; its own clock tells how long it took, in seconds, if it does."""
+
+    took: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One session, as a list of them tells it."""
+
+    session_id: str
+    state: Running | Refused | Fetchable
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the list, the newest sessions first; `last` if nothing comes after it."""
+
+    sessions: Sequence[Listed]
+    last: bool
+
+
 class Uploads(Protocol):
     """TUS 1.0.0 against the configured service."""
 
@@ -70,14 +109,17 @@ class Uploads(Protocol):
     def create(self, request: Request, labels: Labels, name: str, size: int) -> str:
         """POST: open an upload of `size` bytes for the source `name`; returns its file id."""
 
-    def offset(self, file_id: str) -> int | None:
-        """HEAD: how many bytes the server has, or None if it does not know the upload."""
+    def offset(self, file_id: str, size: int | None = None) -> int | None:
+        """HEAD: how many bytes the server has of an upload of `size` bytes, or None if it does not know the upload."""
 
     def send(self, file_id: str, offset: int, body: Body) -> int:
         """PATCH: send the body at `offset`; returns the server's new offset."""
 
-    def discard(self, file_id: str) -> None:
-        """DELETE: give an unfinished upload up, where the server offers it."""
+    def discard(self, file_id: str) -> str:
+        """DELETE: give an unfinished upload up; what was answered, where that means that it is gone or never ends.
+
+        Not offered (405, 501), unknown (404, 410): nothing is left to be done either way.
+        """
 
 
 class Sessions(Protocol):
@@ -89,8 +131,71 @@ class Sessions(Protocol):
     def look(self, session_id: str) -> Answer:
         """GET …/session/<id>/result."""
 
+    def listed(self, offset: int) -> Page | None:
+        """GET /session: a hundred sessions of this key; None where the service does not offer that to it."""
+
+    def erase(self, session_id: str) -> str:
+        """DELETE …/session/<id>: what was answered, as `200`, where that means that it is erased."""
+
     def probe(self) -> None:
         """The cheapest authenticated request: returns if the account is in order, else AccountTrouble or Away."""
+
+
+class Allowance(Protocol):
+    """How many requests the service allows."""
+
+    def ready_at(self, now: Now, lane: Lane) -> float:
+        """When a request of this lane may be made, in seconds of CLOCK_BOOTTIME.
+
+        Whoever asks counts as waiting for it until then: ask only with something to do.
+        """
+
+    def waiting(self, now: Now) -> bool:
+        """Whether any lane waits for a request just now; who asks only this does not. Erasing lets them go first."""
+
+
+class Journal(Protocol):
+    """When the service was asked, as far back as an hour, over restarts. Times are seconds of CLOCK_BOOTTIME.
+
+    What was noted in an earlier boot comes back as if it had been made in this one, by the wall clock's difference.
+    """
+
+    def asked(self, token: str, now: Now) -> Sequence[float]:
+        """When requests were made with the key of this fingerprint, ascending."""
+
+    def note(self, token: str, now: Now) -> None:
+        """A request is about to be made."""
+
+    def silence(self, token: str, now: Now) -> float | None:
+        """Until when the service asked for silence, if it did and that lasts."""
+
+    def note_silence(self, token: str, until: float, now: Now) -> None:
+        """The service asked for silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Why nothing is sent just now, and when it goes on by itself: Unix seconds, None if a person has to say so."""
+
+    reason: str
+    hint: str
+    until: float | None
+
+
+class Limits(Protocol):
+    """What the configuration, the calendar and people allow; each answer is None where nothing speaks against it."""
+
+    def opening(self, folder: str, now: Now) -> Standstill | None:
+        """Whether an upload may be opened for this folder."""
+
+    def feeding(self, folder: str, now: Now) -> Standstill | None:
+        """Whether an upload of this folder that is open may go on."""
+
+    def admits(self, job: Job, folder: str, seconds: float | None, now: Now) -> Standstill | None:
+        """Whether this job, which plays so long as far as is known, may be opened today."""
+
+    def wait(self, folder: str, count: int) -> float:
+        """Account for `count` bytes that are about to be sent; seconds to wait before them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "UploadFinished": "upload complete: paid for",
     "SessionKnown": "is being transcribed",
     "StillRunning": "was asked for, and is not ready",
+    "ResultListed": "transcript is there, and is fetched next",
     "ResultReady": "transcript received",
     "UploadLost": "upload lost, begins anew",
     "SourceChanged": "has changed while it was sent: the upload was given up",
@@ -35,6 +36,9 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "RetryRequested": "is tried again",
     "Delivered": "sidecars written",
     "Unwanted": "gets no sidecars of this transcript",
+    "Erased": "Scriptix was told to erase it",
+    "ErasurePostponed": "waits to be erased at Scriptix",
+    "Kept": "stays at Scriptix",
 }
 
 

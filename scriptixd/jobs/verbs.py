@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Final
 
+from scriptixd.jobs.bounds import ALL
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted, furthest
 from scriptixd.jobs.job import Job, Request, State
@@ -51,6 +52,10 @@ def apply_some_requests(store: Store, request_of: Callable[[Source], Request | N
 
 
 def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Request | None], now: Now) -> str:
+    if request.folder is not None and request.verb is Verb.PAUSE:
+        return _pause(store, request.folder, now)
+    if request.folder is not None and request.verb is Verb.RESUME:
+        return _resume(store, request.folder)
     if request.folder is not None:
         return _answer(store, request.verb, request.folder, now)
     job = store.jobs.get(request.job_id)
@@ -75,6 +80,21 @@ def _answer(store: Store, verb: Verb, folder: str, now: Now) -> str:
     return _ANSWERED[question.kind] if question else "it asks nothing"
 
 
+def _pause(store: Store, whose: str, now: Now) -> str:
+    if store.pauses.pause(whose, now.wall):
+        return "paused: nothing is uploaded; what Scriptix has is asked for and delivered"
+    return "paused already"
+
+
+def _resume(store: Store, whose: str) -> str:
+    """A folder's own pause ends, or all pauses there are."""
+    ended = store.pauses.resume(whose)
+    if ALL in store.pauses.paused():
+        own = "not paused by its own name any more" if ended else "not paused by its own name"
+        return f"{own}, but all folders are paused together: scriptixd resume"
+    return "uploads go on" if ended else "not paused"
+
+
 def _is_there(store: Store, job: Job) -> bool:
     return bool(_own(store, job))
 
@@ -95,4 +115,5 @@ def _redo(store: Store, job: Job, request_of: Callable[[Source], Request | None]
     first, request = there[0]
     again = store.jobs.create(first, request, "", job.redo + 1, now.wall, job.cleared)
     store.jobs.share(again, [source for source, asked in there[1:] if asked == request], now.wall)
+    store.erasures.supersede(job, now.wall)
     return _DONE[Verb.REDO]

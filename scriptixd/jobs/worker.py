@@ -1,21 +1,21 @@
 """Picks a job that is due, has one step made, and turns trouble into what follows from it.
 
 `run_once(now)` never waits: it says when it wants to be called again. Which jobs are being worked on
-lives here, in memory, and nowhere else.
+lives in memory, and nowhere else.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from enum import StrEnum
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
 
 from scriptixd.errors import (
     AccountTrouble,
     Away,
     FolderTrouble,
     NameTaken,
+    OverBudget,
     PersonHeals,
     QuotaTrouble,
     ShareTrouble,
@@ -25,133 +25,109 @@ from scriptixd.errors import (
     Trouble,
 )
 from scriptixd.jobs import pacing
-from scriptixd.jobs.breakers import Breakers
+from scriptixd.jobs.asking import estranged
+from scriptixd.jobs.breakers import Breakers, Trial
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.events import (
-    ChunkAccepted,
-    Event,
-    Postponed,
-    Rejected,
-    ResultReady,
-    SessionKnown,
-    StillRunning,
-    UploadFinished,
-    UploadLost,
-    UploadOpened,
-)
+from scriptixd.jobs.events import Event, Postponed, Rejected, UploadOpened
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pipeline import Pipeline, Step
-from scriptixd.jobs.ports import Sessions
+from scriptixd.jobs.ports import Allowance, Lane, Sessions, Uploads
+from scriptixd.jobs.queues import Queue
 from scriptixd.jobs.store import Store
 
 LOG = logging.getLogger("scriptixd.jobs")
 
-IDLE: Final = 3600.0  # s: whoever has nothing to do is woken by whoever makes work
 BUG_TRIES: Final = 5  # a job that runs into a bug of ours is tried so often, then stops for a person
-
-
-class Lane(StrEnum):
-    """Two kinds of work that must not wait for each other."""
-
-    UPLOAD = "upload"
-    ASK = "ask"
-
-
-_STATES: Final = {
-    Lane.UPLOAD: (State.CLOSING, State.UPLOADING, State.FOUND),  # what is begun is finished first
-    Lane.ASK: (State.UPLOADED, State.TRANSCRIBING),
-}
-# These show that the service answered as it should.
-_ANSWERED = (UploadOpened, UploadLost, ChunkAccepted, UploadFinished, SessionKnown, StillRunning, ResultReady)
-
-
-class Budget(Protocol):
-    """How many requests the service allows."""
-
-    def ready_at(self, now: Now) -> float:
-        """When the next request may be made, in seconds of CLOCK_BOOTTIME."""
+SOON: Final = 1.0  # s at least between two askings where nothing tells when a request may be made
 
 
 class Worker:
-    """One of the threads of a lane. `folders` tells those whose disk may be read now: what is there is sent."""
+    """One of the threads of a lane."""
 
     def __init__(
         self,
         lane: Lane,
+        queue: Queue,
         store: Store,
         pipeline: Pipeline,
+        uploads: Uploads,
         sessions: Sessions,
         breakers: Breakers,
-        budget: Budget,
+        allowance: Allowance,
         claims: Claims[Job],
-        folders: Callable[[], Sequence[str]],
         chance: Callable[[], float],
         report: Callable[[Job, Event], None],
     ) -> None:
         self._lane = lane
+        self._queue = queue
         self._store = store
         self._pipeline = pipeline
+        self._uploads = uploads
         self._sessions = sessions
         self._breakers = breakers
-        self._budget = budget
+        self._allowance = allowance
         self._claims = claims
-        self._folders = folders
         self._chance = chance
         self._report = report
 
     def run_once(self, now: Now) -> float:
         """One step of one job; returns when the next one is wanted, in seconds of CLOCK_BOOTTIME."""
-        wait = max(self._breakers.ready_at(uploading=False), self._budget.ready_at(now))
+        wait = self._breakers.ready_at(uploading=False)
         if wait > now.boot:
             return wait
         if self._breakers.account_refused():
             return self._probe(now)
-        with self._claims.take(lambda claimed, turns: self._pick(claimed, turns, now), _takes_turn) as job:
+        trials: list[Trial] = []
+        waits: list[float] = []
+
+        def pick(claimed: Collection[int], turns: Mapping[str, int]) -> Job | None:
+            job = self._queue.pick(claimed, turns, self._claims.full(), now)
             if job is None:
-                return self._later(now)
-            self._step(job, now)
-        return now.boot
+                return None
+            ready = self._allowance.ready_at(now, self._lane)
+            trial = self._entered(job, now) if ready <= now.boot else None
+            if trial is None:  # somebody else was faster, and may be trying whether a pause has ended
+                waits.append(max(ready, self._breakers.ready_at(*_effect(job))))
+                return None
+            trials.append(trial)
+            return job
 
-    def _pick(self, claimed: Collection[int], turns: Mapping[str, int], now: Now) -> Job | None:
-        if self._lane is Lane.ASK:
-            asked = [self._store.jobs.due(state, now.wall, None, claimed) for state in _STATES[Lane.ASK]]
-            return min((job for job in asked if job), key=lambda job: job.due_at, default=None)
-        open_ones = self._folders()
-        waiting = self._pipeline.waiting_for_others(open_ones)
-        # Also of a folder that was removed: what the service has may be all of it.
-        closing = self._store.jobs.due(State.CLOSING, now.wall, None, {*claimed, *waiting})
-        if closing is not None:
-            return closing
-        folders = sorted(open_ones, key=lambda folder: turns.get(folder, 0))
-        for folder in folders:
-            if job := self._store.jobs.due(State.UPLOADING, now.wall, folder, claimed):
-                return job
-        for folder in folders:
-            if self._breakers.ready_at(uploading=True, folder=folder) > now.boot:
-                continue
-            if job := self._store.jobs.due(State.FOUND, now.wall, folder, claimed):
-                return job
-        return None
+        with self._claims.take(pick, self._queue.takes_turn) as job:
+            if job is None:
+                return max(now.boot, *waits) if waits else self._queue.later(now)
+            try:
+                return self._step(job, now)
+            finally:
+                self._breakers.leave(trials[0])
 
-    def _step(self, job: Job, now: Now) -> None:
+    def _entered(self, job: Job, now: Now) -> Trial | None:
+        return self._breakers.enter(*_effect(job), now.boot)
+
+    def _step(self, job: Job, now: Now) -> float:
+        """Have it made; returns when the next one is wanted."""
         try:
-            step = self._pipeline.step(job, now)
+            step = self._made(job, now)
         except Stopped:
-            return
-        except StateTrouble:
-            raise
-        except Trouble as trouble:
-            step = self._after_trouble(job, trouble, now)
-        except Exception:
-            LOG.exception("job %d ran into a bug of scriptixd", job.id)
-            step = self._applied(job, self._after_bug(job, now), now)
-        else:
-            sent = step.event is None and job.state is not State.FOUND
-            if sent or isinstance(step.event, _ANSWERED):
-                self._breakers.heal(opened=isinstance(step.event, UploadOpened), folder=job.folder)
+            return now.boot
+        except OverBudget as over:  # nothing was asked: everything is as it was
+            return now.boot + max(SOON, over.retry_after or 0.0)
+        if step.answered:
+            self._breakers.heal(opened=isinstance(step.event, UploadOpened), folder=job.folder)
         if step.event is not None:
             self._report(step.job, step.event)
+        return now.boot
+
+    def _made(self, job: Job, now: Now) -> Step:
+        try:
+            return self._pipeline.step(job, now)
+        except (Stopped, OverBudget, StateTrouble):
+            raise
+        except Trouble as trouble:
+            return self._after_trouble(job, trouble, now)
+        except Exception:
+            LOG.exception("job %d ran into a bug of scriptixd", job.id)
+            return self._applied(job, self._after_bug(job, now), now)
 
     def _after_trouble(self, job: Job, trouble: Trouble, now: Now) -> Step:
         wait = pacing.backoff(job.failures, trouble.retry_after, self._chance())
@@ -160,9 +136,10 @@ class Worker:
             case AccountTrouble():
                 in_order = self._account_in_order()
                 if in_order and job.file_id is not None:
-                    event = Rejected(
+                    event = estranged(job, self._uploads.key_fingerprint) or Rejected(
                         f"Scriptix refuses the key for this job alone: {trouble.what}",
-                        "another key sent it: set that one again, then scriptixd retry; or pay again: scriptixd redo",
+                        "look in Scriptix's dashboard who may see it, then scriptixd retry; "
+                        "or pay again: scriptixd redo",
                     )
                 else:
                     self._breakers.trip(trouble, job.folder, now.boot, key_accepted=in_order)
@@ -197,29 +174,35 @@ class Worker:
         """Whether the account is accepted, when one job's own resource was refused."""
         try:
             self._sessions.probe()
+        except OverBudget:
+            raise
         except Trouble:
             return False
         return True
 
     def _probe(self, now: Now) -> float:
+        """Whether a refused account is accepted again: one asks, and the others wait for what he hears."""
+        ready = self._allowance.ready_at(now, self._lane)
+        if ready > now.boot:
+            return ready
+        trial = self._breakers.enter(uploading=False, folder=None, now=now.boot)
+        if trial is None:
+            return max(now.boot, self._breakers.ready_at(uploading=False))
         try:
             self._sessions.probe()
         except Stopped:
             return now.boot
+        except OverBudget as over:
+            return now.boot + max(SOON, over.retry_after or 0.0)
         except Trouble as trouble:
             self._breakers.trip(trouble, "", now.boot)
-            return max(now.boot + 1.0, self._breakers.ready_at(uploading=False))
+            return max(now.boot + SOON, self._breakers.ready_at(uploading=False))
+        finally:
+            self._breakers.leave(trial)
         self._breakers.heal(opened=False, folder="")
         return now.boot
 
-    def _later(self, now: Now) -> float:
-        """When the next job of this lane is due, as far as is known now."""
-        due = self._store.jobs.next_due(_STATES[self._lane], now.wall)
-        waits = [IDLE] if due is None else [IDLE, due - now.wall]
-        pauses = [self._breakers.ready_at(uploading=True, folder=folder) - now.boot for folder in self._folders()]
-        return now.boot + max(0.0, min(waits + [pause for pause in pauses if pause > 0]))
 
-
-def _takes_turn(job: Job) -> bool:
-    """What is begun goes on in any case; fairness between folders is about what is begun next."""
-    return job.state is State.FOUND
+def _effect(job: Job) -> tuple[bool, str | None]:
+    """Whether its next step may open an upload, and of which folder that has to be fit."""
+    return (True, job.folder) if job.state is State.FOUND else (False, None)

@@ -56,10 +56,23 @@ class LiveUpload:
 class LivePause:
     """Something that holds up more than one job."""
 
-    what: str  # account, quota, away, folder
+    what: str  # account, quota, away, folder, share; or what lets no upload go on: pause, and the names of limits
     folder: str  # its name; empty where everything is held up
     sentence: str
     hint: str
+    until: float | None = None  # Unix seconds; None where that is not known
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRequests:
+    """How much of the request budget is in use."""
+
+    last_minute: int
+    uploads_last_minute: int  # of these, since the daemon was started; the others ask
+    per_minute: int  # as the service has it, where it told of less than is configured
+    last_hour: int | None  # None where the configuration names no hour
+    per_hour: int | None
+    silent_until: float | None  # Unix seconds until which the service wants nothing to be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +86,7 @@ class Live:
     folders: tuple[LiveFolder, ...] = ()
     uploads: tuple[LiveUpload, ...] = ()
     pauses: tuple[LivePause, ...] = ()
-    requests_last_minute: int = 0
-    requests_per_minute: int = 0
+    requests: LiveRequests | None = None
 
 
 def live_path(state: Path) -> Path:
@@ -124,6 +136,7 @@ def read_live(path: Path, now: float) -> Live | None:
                 "folders": tuple(_folder(one) for one in found["folders"]),
                 "uploads": tuple(LiveUpload(**one) for one in found["uploads"]),
                 "pauses": tuple(LivePause(**one) for one in found["pauses"]),
+                "requests": LiveRequests(**found["requests"]) if found["requests"] else None,
             }
         )
     except (OSError, ValueError, TypeError, KeyError):

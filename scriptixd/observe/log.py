@@ -21,8 +21,14 @@ _PRIORITIES: Final[Mapping[int, str]] = {
     logging.INFO: "<6>",
     logging.DEBUG: "<7>",
 }
-# At INFO these tell of single requests and events of the disk; what matters of them is told by us.
-_CHATTY: Final = ("urllib3", "watchdog", "requests", "tusclient")
+# At INFO these tell of single requests and events of the disk; what matters of them is told by us. Those that talk to
+# the service warn with what it has answered, and that may repeat the key.
+_CHATTY: Final[Mapping[str, int]] = {
+    "urllib3": logging.CRITICAL,
+    "requests": logging.CRITICAL,
+    "tusclient": logging.CRITICAL,
+    "watchdog": logging.WARNING,
+}
 
 
 def start(environment: Mapping[str, str], *, verbose: bool = False) -> None:
@@ -32,8 +38,8 @@ def start(environment: Mapping[str, str], *, verbose: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, least in _CHATTY.items():
+        logging.getLogger(name).setLevel(least)
 
 
 class _Terminal(logging.Formatter):

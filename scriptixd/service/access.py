@@ -32,6 +32,8 @@ class Access:
     auth: AuthHeader = AuthHeader.SCRIPTIX
     timeout_s: float = 60.0
     requests_per_minute: int = 60
+    requests_per_hour: int | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # of webhooks: a reply may repeat them, no sentence may
 
     def __post_init__(self) -> None:
         problems = [*_url_problems(self.url), *_key_problems(self.key)]
@@ -53,6 +55,11 @@ class Access:
         return hashlib.sha256(self.key.encode("ascii")).hexdigest()[:8]
 
     @property
+    def unspeakable(self) -> tuple[str, ...]:
+        """What no sentence may hold, though a reply may."""
+        return (self.key, *self.secrets)
+
+    @property
     def header(self) -> tuple[str, str]:
         """The one header that carries the key."""
         match self.auth:
@@ -70,9 +77,17 @@ class Access:
         """One upload. Its id goes back as it came, so what is quoted in it stays so."""
         return self.files + quote(file_id, safe="%!$&'()*+,;=:@~")
 
+    def sessions(self, offset: int, limit: int) -> str:
+        """A part of the list of sessions."""
+        return f"{self.url.rstrip('/')}/speech-to-text/session?limit={limit}&offset={offset}"
+
+    def session(self, session_id: str) -> str:
+        """One session."""
+        return f"{self.url.rstrip('/')}/speech-to-text/session/{quote(session_id, safe='')}"
+
     def result(self, session_id: str) -> str:
         """A session's transcript."""
-        return f"{self.url.rstrip('/')}/speech-to-text/session/{quote(session_id, safe='')}/result"
+        return f"{self.session(session_id)}/result"
 
 
 def is_segment(text: str) -> bool:

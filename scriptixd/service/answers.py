@@ -7,14 +7,17 @@ Never reads words or times: that is for captions.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from scriptixd.errors import Away
-from scriptixd.jobs.ports import Answer, Finished, Refused, Running, Unclear
+from scriptixd.jobs.ports import Answer, Fetchable, Finished, Listed, Page, Refused, Running, Unclear
 from scriptixd.service.access import Access, is_segment
-from scriptixd.service.reply import BOM, MAX_QUOTE, Reply
+from scriptixd.service.reply import BOM, MAX_QUOTE, Reply, masked, purged
 from scriptixd.service.trouble import Asked, refusal
 
 SUCCESS = frozenset({"done", "completed", "complete", "finished"})
@@ -24,8 +27,14 @@ AT_WORK = frozenset(
     {"new", "created", "queued", "uploading", "uploaded", "processing", "running", "started", "pending"}
 )
 NOTHING = frozenset({"", "null", "none"})  # a null that became a text somewhere
+MAX_WORD = 40  # characters of a status: those that are known have ten
 MAX_TRANSCRIPT = 512 * 1024 * 1024  # bytes: a day of speech is some 10 MB
 
+REMOVED = frozenset({"removed", "deleted", "erased"})  # in a list: there is nothing to be said of it any more
+
+_NO_LIST = (400, 401, 403, 404, 405, 410, 422)  # not offered, or not to this key: no trouble of the account
+_LISTS = ("result", "results", "sessions", "data", "items")
+_ERASED = (200, 202, 204, 404, 410)
 _NO_SESSION_YET = (202, 204, 400, 404, 405, 409, 410, 422, 425)
 _TRANSCRIPT_UNCLEAR = (204, 400, 402, 404, 405, 409, 410, 422)
 
@@ -97,33 +106,93 @@ def read_result(reply: Reply, access: Access) -> Answer:
         except ValidationError:
             session = None
         if reply.status == 200:
-            return Unclear(f"200 with {_what(reply)}") if session is None else _verdict(session, reply)
+            return Unclear(f"200 with {_what(reply)}") if session is None else _verdict(session, reply, access)
         return _not_yet(session, reply, access)
     raise refusal(reply, Asked.RESULT, access)
 
 
-def _verdict(session: _Session, reply: Reply) -> Answer:
-    status = _word(session.status)
-    error = _error_text(session.error)
+def read_page(reply: Reply, access: Access, offset: int) -> Page | None:
+    """A part of the list of sessions; None where the service does not offer one that can be read."""
+    if reply.status in _NO_LIST or 300 <= reply.status < 400:
+        return None
+    if reply.status != 200:
+        raise refusal(reply, Asked.LIST, access)
+    try:
+        value: Any = from_json(_text(reply))
+    except ValueError:
+        return None
+    total = value.get("total_results") if isinstance(value, dict) else None
+    rows = value
+    while isinstance(rows, dict):
+        rows = next((rows[name] for name in _LISTS if isinstance(rows.get(name), list | dict)), None)
+    if not isinstance(rows, list):
+        return None
+    # Where no total is told, only an empty page is known to be the last: a server may give less than was asked for.
+    last = not rows or (isinstance(total, int) and offset + len(rows) >= total)
+    return Page(tuple(_listed(rows, access)), last)
+
+
+def read_erased(reply: Reply, access: Access) -> str:
+    """What was answered, where it means that the session is erased."""
+    if reply.status in _ERASED:
+        return str(reply.status)
+    if reply.status == 400 and any(word in reply.complaint().text.lower() for word in ("already", *REMOVED)):
+        return "400, already removed"
+    raise refusal(reply, Asked.ERASE, access)
+
+
+def _listed(rows: list[Any], access: Access) -> Iterator[Listed]:
+    for row in rows:
+        if not isinstance(row, dict):
+            continue
+        named = row.get("session_id") or row.get("id")
+        status = _word(row.get("status"), access)
+        gone = row.get("is_deleted") is True or status in REMOVED
+        if isinstance(named, bool) or not isinstance(named, str | int) or gone or not is_segment(str(named)):
+            continue
+        error = _error_text(row.get("error"), access)
+        state: Running | Refused | Fetchable
+        if error or status in FAILURE:
+            state = Refused(error or f"its status is {status!r}")
+        elif status in SUCCESS or row.get("done") is True:
+            state = Fetchable(_took(row))
+        else:
+            state = Running(status or "not done")
+        yield Listed(str(named), state)
+
+
+def _took(row: dict[str, Any]) -> float | None:
+    """Seconds from the creation of a session to its end, by the service's own clock."""
+    try:
+        began, ended = (datetime.fromisoformat(str(row.get(name))) for name in ("created_at", "finished_at"))
+        seconds = (ended - began).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no dates, or only one of them with a time zone
+        return None
+    return seconds if seconds >= 0 else None
+
+
+def _verdict(session: _Session, reply: Reply, access: Access) -> Answer:
+    status = _word(session.status, access)
+    error = _error_text(session.error, access)
     if error or status in FAILURE:
-        return Refused(error or reply.quote() or f"its status is {status!r}")
+        return Refused(error or reply.quote(access.unspeakable) or f"its status is {status!r}")
     if status not in SUCCESS and session.done is not True:
         if not status and session.done is None:
             return Unclear("200 without a status")
         return Running(status or "not done")
     if not isinstance(session.results, list):
         return Unclear(f"{status or 'done'!r} without results")
-    return Finished(reply.body, _seconds(session.duration))
+    return Finished(purged(reply.body, access.unspeakable), _seconds(session.duration))
 
 
 def _not_yet(session: _Session | None, reply: Reply, access: Access) -> Answer:
     """A status that pages do not explain here: only 202, 425 or a word of work say that it goes on."""
-    status = _word(session.status) if session is not None else ""
+    status = _word(session.status, access) if session is not None else ""
     if status in AT_WORK:
         return Running(status)
     if reply.status in (202, 425):
         return Running(str(reply.status))
-    quote = reply.quote((access.key,))
+    quote = reply.quote(access.unspeakable)
     return Unclear(f"{reply.status}: {quote}" if quote else str(reply.status))
 
 
@@ -135,22 +204,22 @@ def _what(reply: Reply) -> str:
     return "a web page" if reply.is_page else "something that is not the JSON it should be"
 
 
-def _word(status: object) -> str:
-    """A status in lower case; numbers stay what they are, for nobody explains them."""
+def _word(status: object, access: Access) -> str:
+    """A status in lower case, short enough for a sentence; numbers stay what they are, for nobody explains them."""
     if isinstance(status, bool) or not isinstance(status, str | int):
         return ""
-    word = str(status).strip().lower()
+    word = masked(str(status), access.unspeakable).strip().lower()[:MAX_WORD]
     return "" if word in NOTHING else word
 
 
-def _error_text(error: object) -> str:
+def _error_text(error: object, access: Access) -> str:
     """A session's error as one line; empty if there is none."""
     if isinstance(error, dict):
         texts = (error.get(name) for name in ("message", "error_description", "detail", "issue", "code"))
         error = next((text for text in texts if text), None) or str(error or "")
     if not error:
         return ""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    line = " ".join("".join(c if c.isprintable() else " " for c in masked(str(error), access.unspeakable)).split())
     return "" if line.lower() in NOTHING else line[:MAX_QUOTE]
 
 

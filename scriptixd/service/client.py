@@ -10,23 +10,30 @@ from collections.abc import Callable
 
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.job import Labels, Request
-from scriptixd.jobs.ports import Answer, Body
+from scriptixd.jobs.ports import Answer, Body, Journal, Lane, Page
 from scriptixd.service import metadata
 from scriptixd.service.access import Access
-from scriptixd.service.answers import MAX_TRANSCRIPT, read_result, read_session_id
-from scriptixd.service.exchange import Exchange, Method
+from scriptixd.service.answers import MAX_TRANSCRIPT, read_erased, read_page, read_result, read_session_id
+from scriptixd.service.budget import Use
+from scriptixd.service.exchange import SHORT, Exchange, Method
+from scriptixd.service.reply import Reply
 from scriptixd.service.trouble import Asked, refusal, wrong_url
 from scriptixd.service.tus import Upload
 
 _JSON = {"Accept": "application/json"}
+_PAGE = 100  # sessions in one answer: the most that is documented
+MAX_PAGE = 4 * 1024 * 1024  # bytes of such an answer: a hundred sessions with long names are a tenth of it
 
 
 class Scriptix:
-    """Implements Uploads and Sessions of jobs/ports.py; safe for threads, `close` ends what they wait for."""
+    """Implements Uploads, Sessions and Allowance of jobs/ports.py; safe for threads, `close` ends what they wait for.
 
-    def __init__(self, access: Access, clock: Callable[[], Now] = read_clock) -> None:
+    Without a journal the budget begins anew with each process: for whoever asks a single question.
+    """
+
+    def __init__(self, access: Access, clock: Callable[[], Now] = read_clock, journal: Journal | None = None) -> None:
         self._access = access
-        self._exchange = Exchange(access, clock)
+        self._exchange = Exchange(access, clock, journal)
 
     @property
     def origin(self) -> str:
@@ -36,40 +43,52 @@ class Scriptix:
     def key_fingerprint(self) -> str:
         return self._access.key_fingerprint
 
-    def ready_at(self, now: Now) -> float:
-        """The boot second from which a request may be made: before it, every method is Away at once."""
-        return self._exchange.budget.ready_at(now)
+    def ready_at(self, now: Now, lane: Lane) -> float:
+        return self._exchange.budget.ready_at(now, lane)
 
-    def requests_last_minute(self, now: Now) -> int:
+    def waiting(self, now: Now) -> bool:
+        return self._exchange.budget.waiting(now)
+
+    def use(self, now: Now) -> Use:
         """How much of the budget is in use."""
-        return self._exchange.budget.taken(now)
+        return self._exchange.budget.use(now)
 
     def create(self, request: Request, labels: Labels, name: str, size: int) -> str:
         upload = Upload(
             self._exchange,
             size=size,
             metadata=metadata.of_upload(request, labels, name),
-            secrets=_secrets(labels),
+            secrets=labels.webhook.secrets if labels.webhook else (),
         )
         return upload.create_url()
 
-    def offset(self, file_id: str) -> int | None:
-        return Upload.at(self._exchange, file_id).get_offset()
+    def offset(self, file_id: str, size: int | None = None) -> int | None:
+        return Upload.at(self._exchange, file_id).get_offset(size)
 
     def send(self, file_id: str, offset: int, body: Body) -> int:
         upload = Upload.at(self._exchange, file_id, offset, body)
         upload.upload_chunk()
         return upload.offset
 
-    def discard(self, file_id: str) -> None:
-        Upload.at(self._exchange, file_id).discard()
+    def discard(self, file_id: str) -> str:
+        return Upload.at(self._exchange, file_id).discard()
 
     def session_of(self, file_id: str) -> str | None:
-        return read_session_id(self._exchange.ask(Method.GET, self._access.file(file_id), _JSON), self._access)
+        return read_session_id(self._get(self._access.file(file_id)), self._access)
 
     def look(self, session_id: str) -> Answer:
-        url = self._access.result(session_id)
-        return read_result(self._exchange.ask(Method.GET, url, _JSON, limit=MAX_TRANSCRIPT), self._access)
+        return read_result(self._get(self._access.result(session_id), MAX_TRANSCRIPT), self._access)
+
+    def listed(self, offset: int) -> Page | None:
+        return read_page(self._get(self._access.sessions(offset, _PAGE), MAX_PAGE), self._access, offset)
+
+    def erase(self, session_id: str) -> str:
+        reply = self._exchange.ask(Method.DELETE, self._access.session(session_id), _JSON, Lane.ASK)
+        return read_erased(reply, self._access)
+
+    def interrupt_uploads(self) -> None:
+        """End every PATCH in flight with Stopped, also one that waits for a silent service; nothing else."""
+        self._exchange.interrupt_sending()
 
     def probe(self) -> None:
         """GET of an upload that never was.
@@ -80,7 +99,7 @@ class Scriptix:
         answer. Any other refusal of the id means that the key was let through: a bare 404 from a stranger
         cannot be told from the service's own, and the next creation tells it.
         """
-        reply = self._exchange.ask(Method.GET, self._access.file(uuid.uuid4().hex), _JSON)
+        reply = self._get(self._access.file(uuid.uuid4().hex))
         if 300 <= reply.status < 400 or (reply.status < 500 and reply.status not in (401, 403, 429) and reply.is_page):
             raise wrong_url(
                 self._access, f"{reply.status}: {'a redirect' if 300 <= reply.status < 400 else 'a web page'}"
@@ -88,14 +107,9 @@ class Scriptix:
         if reply.status in (401, 403, 408, 423, 425, 429) or reply.status >= 500:
             raise refusal(reply, Asked.PROBE, self._access)
 
+    def _get(self, url: str, limit: int = SHORT) -> Reply:
+        return self._exchange.ask(Method.GET, url, _JSON, Lane.ASK, limit=limit)
+
     def close(self) -> None:
         """End every request in flight with Stopped, for good."""
         self._exchange.close()
-
-
-def _secrets(labels: Labels) -> tuple[str, ...]:
-    """What a complaint may repeat of a webhook, and no sentence may."""
-    if labels.webhook is None:
-        return ()
-    values = (header.partition(":")[2].strip() for header in labels.webhook.headers)
-    return (labels.webhook.url, *labels.webhook.headers, *values)

@@ -5,20 +5,27 @@ Never raises for what a reply holds: everything here is somebody else's text.
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from pydantic_core import from_json
 
 MAX_WAIT = 3600.0  # s: asking once an hour is cheap, and an absurd Retry-After must not silence us for days
+MAX_RESET = 32 * 86400.0  # s: a month's quota is the longest window that anybody counts
 MAX_QUOTE = 200  # characters of a reply that a sentence may quote
 MAX_COMPLAINT = 64 * 1024  # bytes: a longer body is a result or a page, not a complaint
 BOM = b"\xef\xbb\xbf"  # no part of JSON, and sent all the same
 _ELIDED = "…"
+_LONG = 8  # characters: what base64 makes of less may be a part of any word
+_SPEECH = "results"  # where a result has what was said
+_RATE = ("Limit", "Remaining", "Reset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,15 @@ class Complaint:
     text: str
     code: str = ""
     fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a reply tells of the rate that holds; None where it tells nothing that can be believed."""
+
+    limit: int | None
+    remaining: int | None
+    resets_in: float | None  # s
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,7 @@ class Reply:
         """One extractor for every shape of error that the service's documentation shows."""
         value = self.json
         if not isinstance(value, dict):
-            text = "" if self.is_page else self.body[: 4 * MAX_QUOTE].decode("utf-8", "replace")
+            text = "" if self.is_page else self.body[:MAX_COMPLAINT].decode("utf-8", "replace")
             return Complaint(text, code=_tus_code(text))
         error = value.get("error")
         inner = error if isinstance(error, dict) else {}
@@ -79,9 +95,7 @@ class Reply:
 
     def quote(self, secrets: tuple[str, ...] = ()) -> str:
         """The complaint in one short line for a sentence, without the secrets that it may repeat."""
-        text = self.complaint().text
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            text = text.replace(secret, _ELIDED)
+        text = masked(self.complaint().text, secrets)
         line = " ".join(re.sub(r"[^\S ]|[\x00-\x1f\x7f-\x9f]", " ", text).split()).rstrip(".")
         if not line and self.is_page:
             return "a web page"
@@ -98,6 +112,67 @@ class Reply:
             error = value.get("error")
             wait = _number(value.get("retry_after") or (isinstance(error, dict) and error.get("retry_after")))
         return None if wait is None else min(max(wait, 0.0), MAX_WAIT)
+
+    def rate(self) -> Rate:
+        """X-RateLimit-Limit, -Remaining and -Reset; the last is in Unix seconds, reckoned from the reply's own Date."""
+        limit, remaining, reset = (_number(self.headers.get(f"X-RateLimit-{name}")) for name in _RATE)
+        if reset is None:
+            return Rate(None, None, None)
+        # Some servers tell the seconds that are left, as the draft of the IETF has it.
+        wait = reset - (_date(self.headers.get("Date", "")) or self.wall) if reset > MAX_WAIT else reset
+        return Rate(
+            int(limit) if limit is not None and limit >= 1 else None,
+            int(remaining) if remaining is not None and remaining >= 0 else None,
+            wait if 0 <= wait <= MAX_RESET else None,
+        )
+
+
+def masked(text: str, secrets: tuple[str, ...]) -> str:
+    """A text without the secrets that it may repeat, as they are, as JSON writes them, or in metadata's base64."""
+    for form in _forms(secrets):
+        text = text.replace(form, _ELIDED)
+    return text
+
+
+def purged(body: bytes, secrets: tuple[str, ...]) -> bytes:
+    """A result as it came; if it repeats a secret, without that, wherever it is not speech.
+
+    What is short may be in it by chance, and stays.
+    """
+    long = tuple(secret for secret in secrets if len(secret) >= _LONG)
+    if not any(form.encode("utf-8", "surrogatepass") in body for form in _forms(long)):
+        return body
+    return json.dumps(_purged(from_json(body.removeprefix(BOM)), long), ensure_ascii=False).encode()
+
+
+def _purged(value: object, secrets: tuple[str, ...]) -> object:
+    match value:
+        case dict():
+            return {key: kept if key == _SPEECH else _purged(kept, secrets) for key, kept in value.items()}
+        case list():
+            return [_purged(kept, secrets) for kept in value]
+        case str():
+            return masked(value, secrets)
+        case _:
+            return value
+
+
+@lru_cache(maxsize=16)
+def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """The longest first, for one may be a part of another."""
+    forms = set[str]()
+    for secret in filter(None, secrets):
+        texts = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+        forms |= texts
+        if len(secret) >= _LONG:
+            forms |= {_encoded(text, before) for text in texts for before in range(3)}
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _encoded(secret: str, before: int) -> str:
+    """What base64 makes of a secret with so many bytes before it, whatever they and those behind it are."""
+    data = bytes(before) + secret.encode("utf-8", "surrogateescape")
+    return b64encode(data).decode()[-(-before * 8 // 6) : len(data) * 8 // 6]
 
 
 def _number(value: object) -> float | None:

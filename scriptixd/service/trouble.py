@@ -31,6 +31,8 @@ class Asked(StrEnum):
     DISCARD = "the giving up of an upload"
     SESSION = "the question which session an upload became"
     RESULT = "the question for a transcript"
+    LIST = "the question for a list of sessions"
+    ERASE = "the erasing of a session"
     PROBE = "a question that tries the key"
 
 
@@ -76,12 +78,13 @@ def translated(access: Access, stopped: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     except (exceptions.RequestException, Urllib3Error) as error:
+        # From None: what these say of a reply that is none is that reply, and it may repeat whatever we have sent.
         if stopped():
-            raise Stopped("the connections were closed") from error
+            raise Stopped("the connections were closed") from None
         trouble = of_exception(error, access)
         if trouble is None:
             raise
-        raise trouble from error
+        raise trouble from None
 
 
 def of_exception(error: Exception, access: Access) -> Trouble | None:
@@ -125,9 +128,9 @@ def refusal(  # noqa: PLR0911 - flat: one case a status
 ) -> Trouble:
     """What a reply means that is not the one that was asked for.
 
-    `secrets` stay out of the sentence, besides the key; `filename` is no evidence of what it complains about.
+    `secrets` stay out of the sentence, besides those of the access; `filename` is no evidence of what it blames.
     """
-    quote = reply.quote((access.key, *secrets))
+    quote = reply.quote((*access.unspeakable, *secrets))
     said = f"{reply.status}: {quote}" if quote else str(reply.status)
     answered = f"{access.origin} answered {asked} with {said}"
     match reply.status:

@@ -13,14 +13,16 @@ from tusclient.client import TusClient
 from tusclient.uploader.uploader import Uploader
 
 from scriptixd.errors import Away, Trouble
-from scriptixd.jobs.ports import Body
+from scriptixd.jobs.ports import Body, Lane
 from scriptixd.service.access import is_segment
 from scriptixd.service.exchange import Exchange, Method
 from scriptixd.service.reply import Reply
 from scriptixd.service.trouble import Asked, refusal
 
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.FORBIDDEN)  # without an offset: tus.io, "Offset"
-_DISCARDED = (200, 202, 204, 400, 403, 404, 405, 410, 501)  # done, gone already, or not offered
+_DISCARDED = (200, 202, 204, 400, 403, 404, 410)  # done, or gone already
+_DIGITS = 19  # as many as the largest file's size has
+_NOT_OFFERED = (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)  # termination is an extension
 
 
 class _NoBody:
@@ -74,7 +76,7 @@ class Upload(Uploader):
 
     def create_url(self) -> str:
         """POST: the file id, which is the last segment of `Location`; the rest of it is not used."""
-        reply = self._exchange.ask(Method.POST, self._exchange.access.files, self._creation_headers())
+        reply = self._exchange.ask(Method.POST, self._exchange.access.files, self._creation_headers(), Lane.UPLOAD)
         location = reply.headers.get("Location", "")
         if not 200 <= reply.status < 300 or (reply.status != HTTPStatus.CREATED and not location):
             raise self._refused(reply, Asked.CREATE)
@@ -83,15 +85,17 @@ class Upload(Uploader):
             raise Away(f"{self._exchange.access.origin} opened an upload and did not say where")
         return file_id
 
-    def get_offset(self) -> int | None:
-        """HEAD: what the server has, None if it does not know the upload."""
-        reply = self._exchange.ask(Method.HEAD, self._url(), self._headers())
+    def get_offset(self, size: int | None = None) -> int | None:
+        """HEAD: what the server has of an upload of `size` bytes, None if it does not know the upload."""
+        reply = self._exchange.ask(Method.HEAD, self._url(), self._headers(), Lane.UPLOAD)
         if reply.status in _GONE:
             return None
         if not 200 <= reply.status < 300:
             raise self._refused(reply, Asked.OFFSET)
         length = _count(reply.headers.get("Upload-Length"))
-        return self._offset_in(reply, 0, length)
+        if length is not None and size is not None and length != size:
+            raise Away(f"{self._exchange.access.origin} says that an upload of {size} bytes is to have {length}")
+        return self._offset_in(reply, 0, length if size is None else size)
 
     def upload_chunk(self) -> None:
         """PATCH: send the body at `offset`, and take over the offset that comes back."""
@@ -100,7 +104,7 @@ class Upload(Uploader):
             "Upload-Offset": str(self.offset),
             "Content-Type": "application/offset+octet-stream",
         }
-        reply = self._exchange.ask(Method.PATCH, self._url(), headers, body=self._body)
+        reply = self._exchange.ask(Method.PATCH, self._url(), headers, Lane.UPLOAD, body=self._body)
         if not 200 <= reply.status < 300:
             raise self._refused(reply, Asked.SEND)
         before, most = self.offset, self.offset + len(self._body)
@@ -108,11 +112,14 @@ class Upload(Uploader):
         if self.offset == before:
             raise Away(f"{self._exchange.access.origin} took nothing of the {len(self._body)} bytes that it was sent")
 
-    def discard(self) -> None:
-        """DELETE: the server may forget it; where that is not offered, nothing was lost."""
-        reply = self._exchange.ask(Method.DELETE, self._url(), self._headers())
+    def discard(self) -> str:
+        """DELETE: the server may forget it; what it answered. Where that is not offered, nothing was lost."""
+        reply = self._exchange.ask(Method.DELETE, self._url(), self._headers(), Lane.ASK)
+        if reply.status in _NOT_OFFERED:
+            return f"{reply.status}, not offered"
         if reply.status not in _DISCARDED:
             raise self._refused(reply, Asked.DISCARD)
+        return str(reply.status)
 
     def _headers(self) -> dict[str, str]:
         headers: dict[str, str] = self.get_headers()  # type: ignore[no-untyped-call]
@@ -134,7 +141,7 @@ class Upload(Uploader):
         text = reply.headers.get("Upload-Offset")
         offset = _count(text)
         if offset is None or offset < least or (most is not None and offset > most):
-            says = "without an Upload-Offset" if text is None else f"with the impossible Upload-Offset {text[:20]!r}"
+            says = "without an Upload-Offset" if offset is None else f"with the impossible Upload-Offset {offset}"
             raise Away(f"{self._exchange.access.origin} answered {reply.status} {says}")
         return offset
 
@@ -151,6 +158,5 @@ class Upload(Uploader):
 
 def _count(text: str | None) -> int | None:
     """A header's number of bytes; None if it holds none."""
-    if text is None or not text.strip().isascii() or not text.strip().isdecimal():
-        return None
-    return int(text)
+    digits = (text or "").strip()
+    return int(digits) if len(digits) <= _DIGITS and digits.isascii() and digits.isdecimal() else None

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from scriptixd.jobs.store.asked import Asked
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.deliveries import Deliveries
+from scriptixd.jobs.store.erasures import Erasures
 from scriptixd.jobs.store.jobs import Jobs
+from scriptixd.jobs.store.limits import Openings, Pauses
 from scriptixd.jobs.store.requests import Requests
 from scriptixd.jobs.store.sources import Sources
 from scriptixd.jobs.store.views import Views
+from scriptixd.jobs.store.waiting import Waiting
 
 
 class Store:
@@ -15,11 +19,16 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.jobs = Jobs(database)
+        self.erasures = Erasures(database)
+        self.jobs = Jobs(database, self.erasures)
         self.sources = Sources(database, self.jobs)
-        self.deliveries = Deliveries(database, self.jobs)
+        self.deliveries = Deliveries(database, self.jobs, self.erasures)
         self.requests = Requests(database)
+        self.asked = Asked(database)
+        self.openings = Openings(database)
+        self.pauses = Pauses(database)
         self.views = Views(database)
+        self.waiting = Waiting(database)
 
     def instance(self) -> str:
         """Which state file this is, to other daemons: 32 hex digits, the same for as long as it is used."""

@@ -51,8 +51,11 @@ class Database:
         self.on_commit: Callable[[], None] = lambda: None  # there may be work for somebody
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """BEGIN IMMEDIATE … COMMIT, or nothing at all. Nested ones are part of the outer one."""
+    def transaction(self, *, quiet: bool = False) -> Iterator[sqlite3.Connection]:
+        """BEGIN IMMEDIATE … COMMIT, or nothing at all. Nested ones are part of the outer one.
+
+        `quiet`: there is nothing in it that makes work for anybody.
+        """
         with self._turn, translated(self.path):
             if self._connection.in_transaction:
                 yield self._connection
@@ -65,7 +68,8 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-        self.on_commit()
+        if not quiet:
+            self.on_commit()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -11,6 +11,7 @@ from scriptixd.jobs.delivering import Delivered, DeliveryEvent, Unwanted, advanc
 from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
 from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.erasures import Erasures
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import DELIVERY_COLUMNS, delivery_from, told
 
@@ -20,9 +21,10 @@ _SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, replaces, wri
 class Deliveries:
     """What the delivery room does to deliveries and sidecars."""
 
-    def __init__(self, database: Database, jobs: Jobs) -> None:
+    def __init__(self, database: Database, jobs: Jobs, erasures: Erasures) -> None:
         self._database = database
         self._jobs = jobs
+        self._erasures = erasures
 
     def due(self, at: float, folders: Collection[str], excluded: Collection[int]) -> Delivery | None:
         """A pending delivery whose result is stored and whose source is there, in one of these folders."""
@@ -66,9 +68,21 @@ class Deliveries:
                     detail = reason
                 case Delivered():
                     detail = ", ".join(os.path.basename(sidecar.path) for sidecar in self.sidecars(after.id))
+            self._plan(after, event, at)
             kind, lasting = type(event).__name__, isinstance(event, Postponed)
             self._jobs.remember(after.job_id, after.source_id, kind, after.state, detail, at, lasting=lasting)
         return after
+
+    def _plan(self, delivery: Delivery, event: DeliveryEvent, at: float) -> None:
+        """What a delivery means for what the service has: sidecars that lie there may set it free."""
+        job = self._jobs.get(delivery.job_id)
+        match event:
+            case Delivered(erase_after=wait) if job is not None and wait is not None:
+                self._erasures.plan(job, at, wait)
+            case Unwanted() if job is not None:
+                self._erasures.plan_unshared(job, at)
+            case _:
+                pass
 
     def sidecars(self, delivery_id: int) -> Sequence[Sidecar]:
         """What this delivery wrote, or is about to write, in the order of writing."""

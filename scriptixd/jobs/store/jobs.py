@@ -22,12 +22,16 @@ from scriptixd.jobs.events import (
     SourceBack,
     StillRunning,
     UploadFinished,
+    UploadOpened,
     advance,
     detail_of,
+    without_upload,
 )
 from scriptixd.jobs.job import NO_RESULT_YET, DeliveryState, Job, Request, State
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.erasures import Erasures
+from scriptixd.jobs.store.history import remember
 from scriptixd.jobs.store.rows import (
     JOB_COLUMNS,
     JOB_FACTS,
@@ -36,7 +40,6 @@ from scriptixd.jobs.store.rows import (
     job_from,
     job_values,
     source_from,
-    told,
 )
 
 TWIN_PATIENCE = 86400.0  # s: nor for one of which nothing was heard for so long, as in a folder that is away
@@ -66,8 +69,9 @@ _LAST_PAID = "id = (SELECT max(id) FROM ledger WHERE job_id = ?)"
 class Jobs:
     """What the pipeline and the scanner do to jobs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, erasures: Erasures) -> None:
         self._database = database
+        self._erasures = erasures
 
     def get(self, job_id: int) -> Job | None:
         with self._database.reading() as connection:
@@ -82,9 +86,14 @@ class Jobs:
         with self._database.transaction() as connection:
             current = self.get(job.id)
             if current is None or current.version != job.version:
+                if isinstance(event, UploadOpened):
+                    self._erasures.plan_upload(job.id, event, at)
                 return None
             after = replace(advance(current, event, at), version=current.version + 1)
             _put(connection, after)
+            self._erasures.follow(current, after, event, at)
+            if isinstance(event, ResultReady):
+                self._erasures.plan_unshared(after, at)
             _settle_accounts(connection, after, event, at)
             lasting = isinstance(event, Postponed | StillRunning)
             self.remember(after.id, None, type(event).__name__, after.state, detail_of(event), at, lasting=lasting)
@@ -151,6 +160,7 @@ class Jobs:
         with self._database.transaction():
             own = ((source, self.newest_of(source.id)) for source in self.sources(job.id))
             sources = [source for source, newest in own if newest is not None and newest.id == job.id]
+            self._erasures.plan(job, at, teller=into.id)
             self.withdraw(job)
             self.share(into, sources, at)
 
@@ -167,6 +177,19 @@ class Jobs:
         """
         with self._database.transaction():
             return self.fold(replace(job, sha256=sha256), at) or self.apply(job, Closing(sha256), at)
+
+    def let_go(self, job_id: int, remote_id: str, at: float) -> None:
+        """What a job that rests has at the service is about to be erased: it begins anew if it ever goes on.
+
+        But for what may have been paid for without anybody knowing: that stays undecided.
+        """
+        with self._database.transaction() as connection:
+            job = self.get(job_id)
+            if job is None or job.state not in (State.FAILED, State.GONE, State.DISMISSED):
+                return
+            undecided = job.closing_at is not None and job.uploaded_at is None
+            if not undecided and remote_id in (job.session_id, job.file_id):
+                _put(connection, replace(without_upload(job), updated_at=at, version=job.version + 1))
 
     def sources(self, job_id: int) -> Sequence[Source]:
         """Every source that shares the job, the oldest first."""
@@ -230,16 +253,25 @@ class Jobs:
             row = connection.execute(query, values).fetchone()
         return job_from(row) if row else None
 
-    def due(self, state: State, at: float, folder: str | None, excluded: Collection[int]) -> Job | None:
-        """A job of a state that is due and not in `excluded`: the oldest of a folder, or of all the longest due."""
+    def due(
+        self, state: State, at: float, folder: str | None, excluded: Collection[int], without: Collection[str] = ()
+    ) -> Job | None:
+        """A job of a state that is due, and neither in `excluded` nor of one of the folders `without`.
+
+        Of a folder the oldest, but where the service is asked: there and of all folders the one that is due longest.
+        """
         # Each way has its index; the plus keeps SQLite from reading and sorting a whole backlog by due_at.
-        where, order = ("due_at <= ?", "due_at, id") if folder is None else ("folder = ? AND +due_at <= ?", "id")
+        where, order = f"due_at <= ? AND folder NOT IN ({_marks(without)})", "due_at, id"
+        values: tuple[object, ...] = (at, *without)
+        if folder is not None and state in (State.UPLOADED, State.TRANSCRIBING):
+            where, values = "folder = ? AND due_at <= ?", (folder, at)
+        elif folder is not None:
+            where, order, values = "folder = ? AND +due_at <= ?", "id", (folder, at)
         startable, patience = (_STARTABLE, (at - TWIN_PATIENCE,)) if state is State.FOUND else ("", ())
         query = f"""SELECT {JOB_COLUMNS} FROM jobs WHERE state = '{state}' AND {where}
-            AND id NOT IN ({", ".join("?" for _ in excluded)}) {startable} ORDER BY {order} LIMIT 1"""
-        values = (*((at,) if folder is None else (folder, at)), *excluded, *patience)
+            AND id NOT IN ({_marks(excluded)}) {startable} ORDER BY {order} LIMIT 1"""
         with self._database.reading() as connection:
-            row = connection.execute(query, values).fetchone()
+            row = connection.execute(query, (*values, *excluded, *patience)).fetchone()
         return job_from(row) if row else None
 
     def next_due(self, states: Collection[State], at: float) -> float | None:
@@ -279,23 +311,9 @@ class Jobs:
         *,
         lasting: bool = False,
     ) -> None:
-        """A history row, in the transaction that is open; what is merely `lasting` is told when it begins.
-
-        A disk that is away for a night, or a service for a weekend, must not fill the one of the state file.
-        """
+        """A history row, in the transaction that is open; what is merely `lasting` is told when it begins."""
         with self._database.transaction() as connection:
-            if lasting:
-                last = connection.execute(
-                    """SELECT event, state, detail FROM history WHERE job_id = ? AND source_id IS ?
-                    ORDER BY id DESC LIMIT 1""",
-                    (job_id, source_id),
-                ).fetchone()
-                if last == (event, state, told(detail)):
-                    return
-            connection.execute(
-                "INSERT INTO history (at, job_id, source_id, event, state, detail) VALUES (?, ?, ?, ?, ?, ?)",
-                (at, job_id, source_id, event, state, told(detail)),
-            )
+            remember(connection, job_id, source_id, event, state, detail, at, lasting=lasting)
 
     def share(self, job: Job, sources: Sequence[Source], at: float) -> None:
         """These sources have the job's content, and get its transcript."""
@@ -324,16 +342,23 @@ class Jobs:
                 )
                 return
             share, state = known
-            since = connection.execute(
-                """UPDATE deliveries SET state = 'dropped', updated_at = ?
-                WHERE source_id = ? AND id > ? AND state != 'dropped'""",
-                (at, source.id, share),
-            ).rowcount
-            if since or state == DeliveryState.DROPPED:
+            since = "source_id = ? AND id > ? AND state != 'dropped'"
+            rows = connection.execute(f"SELECT job_id FROM deliveries WHERE {since}", (source.id, share))
+            later = [self.get(job_id) for (job_id,) in rows.fetchall()]
+            connection.execute(
+                f"UPDATE deliveries SET state = 'dropped', updated_at = ? WHERE {since}", (at, source.id, share)
+            )
+            for left in filter(None, later):
+                self._erasures.plan_unshared(left, at)
+            if later or state == DeliveryState.DROPPED:
                 connection.execute(
                     "UPDATE deliveries SET state = 'pending', due_at = ?, failures = 0, updated_at = ? WHERE id = ?",
                     (due_at, at, share),
                 )
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" for _ in values)
 
 
 def _put(connection: sqlite3.Connection, job: Job) -> None:
@@ -341,8 +366,13 @@ def _put(connection: sqlite3.Connection, job: Job) -> None:
 
 
 def _settle_accounts(connection: sqlite3.Connection, job: Job, event: Event, at: float) -> None:
-    """What an event means beside the job's own row: the result, and the ledger of what was paid."""
+    """What an event means beside the job's own row: the result, what limits count, the ledger of what was paid."""
     match event:
+        case UploadOpened():
+            connection.execute(
+                "INSERT INTO openings (job_id, folder, media_seconds, opened_at) VALUES (?, ?, ?, ?)",
+                (job.id, job.folder, job.media_seconds, at),
+            )
         case UploadFinished():
             day = local_day(at)
             connection.execute(

@@ -14,17 +14,19 @@ class Verb(StrEnum):
     DISMISS = "dismiss"
     RETRY = "retry"
     REDO = "redo"
+    PAUSE = "pause"
+    RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True)
 class VerbRequest:
-    """One thing asked of one job, or of a folder as a whole."""
+    """One thing asked of one job, of a folder as a whole, or of all folders."""
 
     id: int
     verb: Verb
     job_id: int  # 0 for one of a folder
     outcome: str | None  # a sentence, once it was applied
-    folder: str | None = None
+    folder: str | None = None  # ALL of bounds.py for all of them together
 
 
 class Requests:
@@ -45,7 +47,7 @@ class Requests:
             ]
 
     def ask_folder(self, verb: Verb, folder: str, at: float) -> int:
-        """Write down what is asked of a folder as a whole; returns the request's id."""
+        """Write down what is asked of a folder as a whole, or of ALL; returns the request's id."""
         with self._database.transaction() as connection:
             asked = connection.execute(
                 "INSERT INTO requests (verb, job_id, folder, asked_at) VALUES (?, 0, ?, ?)", (verb, folder, at)

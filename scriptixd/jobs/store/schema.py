@@ -193,4 +193,60 @@ CREATE TABLE instance (              -- which state file this is, to other daemo
 INSERT INTO instance VALUES (1, lower(hex(randomblob(16))));
 """
 
-MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING)  # number n is MIGRATIONS[n - 1]
+_ASKING_LITTLE = """
+CREATE TABLE asked (                 -- the requests of the last hour: what the budget has to remember over a restart
+    id INTEGER PRIMARY KEY,
+    token TEXT NOT NULL,             -- fingerprint of the key: each has a budget of its own
+    wall REAL NOT NULL,              -- Unix seconds
+    boot_id TEXT NOT NULL,
+    boot REAL NOT NULL               -- s of CLOCK_BOOTTIME in that boot
+) STRICT;
+CREATE INDEX asked_by_token ON asked (token, boot);
+
+CREATE TABLE silences (              -- until when the service asked a key not to ask anything
+    token TEXT PRIMARY KEY,
+    wall REAL NOT NULL,              -- Unix seconds of the end …
+    boot_id TEXT NOT NULL,
+    boot REAL NOT NULL               -- … and the same in s of CLOCK_BOOTTIME in that boot
+) STRICT;
+
+CREATE TABLE openings (              -- every upload that was opened: what limits count
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL,         -- outlives the job
+    folder TEXT NOT NULL,
+    media_seconds REAL,
+    opened_at REAL NOT NULL
+) STRICT;
+CREATE INDEX openings_by_time ON openings (opened_at);
+CREATE INDEX openings_by_job ON openings (job_id);
+
+CREATE TABLE standstills (           -- what a person has paused
+    folder TEXT PRIMARY KEY,         -- empty: everything
+    since REAL NOT NULL
+) STRICT;
+
+CREATE TABLE erasures (              -- what is still to be erased at the service
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL,         -- outlives the job
+    kind TEXT NOT NULL CHECK (kind IN ('session', 'upload')),
+    remote_id TEXT NOT NULL,
+    service TEXT NOT NULL,           -- scheme and host where it is
+    key_fingerprint TEXT NOT NULL,   -- of the key that may erase it
+    since REAL NOT NULL,             -- from when on it is wanted no more: what delete_remote counts from
+    due_at REAL NOT NULL,
+    failures INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    UNIQUE (kind, remote_id)
+) STRICT;
+CREATE INDEX erasures_by_due ON erasures (due_at);
+CREATE INDEX erasures_by_job ON erasures (job_id);
+
+ALTER TABLE jobs ADD COLUMN erased TEXT;      -- its last session that was erased at the service
+ALTER TABLE jobs ADD COLUMN looked_at REAL;   -- Unix seconds of the last look that found it still at work
+ALTER TABLE jobs ADD COLUMN took REAL;        -- s from the end of the upload to the result, as far as can be told
+CREATE INDEX jobs_asked ON jobs (state, folder, due_at) WHERE state = 'uploaded' OR state = 'transcribing';
+CREATE INDEX jobs_took ON jobs (service, ready_at) WHERE took IS NOT NULL;
+"""
+
+MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE)  # number n is MIGRATIONS[n - 1]

@@ -127,25 +127,34 @@ class Views:
                 sums[folder, state] = count
         return sums
 
-    def active(self, without: Collection[str] = ()) -> bool:
+    def active(self, without: Collection[str] = (), paused: Collection[str] = ()) -> bool:
         """Whether anything goes on by itself: settling, active or to be delivered, but for some folders.
 
-        Asked several times a second: each of the three has an index, and the first that is found is enough.
+        Of those that are `paused`, nothing is uploaded. Asked several times a second: each of the three has an index,
+        and the first that is found is enough.
         """
         elsewhere = f"sources.folder NOT IN ({', '.join('?' for _ in without)})"
         at_work = " OR ".join(f"jobs.state = '{state}'" for state in ACTIVE)
+        asked = " OR ".join(f"jobs.state = '{state}'" for state in (State.UPLOADED, State.TRANSCRIBING))
+        goes_on = f"({asked} OR sources.folder NOT IN ({', '.join('?' for _ in paused)}))"
         shares = "deliveries JOIN sources ON sources.id = deliveries.source_id"
         queries = (
-            f"SELECT 1 FROM sources WHERE present = 1 AND settled = 0 AND {elsewhere} LIMIT 1",
-            f"""SELECT 1 FROM jobs CROSS JOIN {shares} WHERE deliveries.job_id = jobs.id AND ({at_work})
-                AND deliveries.id = {_NEWEST} AND {elsewhere} LIMIT 1""",
-            f"""SELECT 1 FROM {shares} JOIN jobs ON jobs.id = deliveries.job_id
+            (f"SELECT 1 FROM sources WHERE present = 1 AND settled = 0 AND {elsewhere} LIMIT 1", without),
+            (
+                f"""SELECT 1 FROM jobs CROSS JOIN {shares} WHERE deliveries.job_id = jobs.id AND ({at_work})
+                AND deliveries.id = {_NEWEST} AND {goes_on} AND {elsewhere} LIMIT 1""",
+                (*paused, *without),
+            ),
+            (
+                f"""SELECT 1 FROM {shares} JOIN jobs ON jobs.id = deliveries.job_id
                 WHERE deliveries.state = 'pending' AND deliveries.due_at < {NO_RESULT_YET}
                 AND jobs.state = 'ready' AND sources.present = 1
                 AND deliveries.id = {_NEWEST} AND {elsewhere} LIMIT 1""",
+                without,
+            ),
         )
         with self._database.reading() as connection:
-            return any(connection.execute(query, tuple(without)).fetchone() for query in queries)
+            return any(connection.execute(query, tuple(names)).fetchone() for query, names in queries)
 
     def question(self, folder: str) -> tuple[Question, bool] | None:
         """What a folder asked last, and whether a person has said yes to it since; None if it asks nothing."""
