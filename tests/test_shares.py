@@ -224,7 +224,7 @@ def test_a_burst_that_overflows_the_event_queue_is_found_by_one_look(home: House
     with event_queue_of(50):
         daemon = home.start()
         eventually(lambda: watches(home, "burst"), "watched")
-    before = home.status("burst")["last_scan"]
+    before = eventually(lambda: home.status("burst")["last_scan"], "looked at for the first time")
     daemon.send_signal(signal.SIGSTOP)  # nobody takes anything from the queue meanwhile
     for number in range(3000):
         (folder / f"{number}.wav").write_bytes(b"x" * 2048)

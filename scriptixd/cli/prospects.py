@@ -71,6 +71,13 @@ def told_of(pause: LivePause, now: float) -> str:
     return f"{sentence}; it goes on at {moment(pause.until, now)}" if pause.until else sentence
 
 
+def _of_pause(pause: LivePause, why: str, now: float) -> str:
+    """The same, where the job may have told the reason itself."""
+    if pause.sentence not in why:
+        return told_of(pause, now)
+    return f"it goes on at {moment(pause.until, now)}" if pause.until else ""
+
+
 def _holds_up(pause: LivePause, state: str) -> bool:
     """Limits are about what is to be uploaded, and most of them about what is not begun."""
     if pause.what in HOLDING_BACK:
@@ -114,7 +121,7 @@ def prospect(view: SourceView, around: Circumstances, growth: Growth, now: float
     twin = around.twin if view.state == State.FOUND else ""
     added = [one for one in (twin, obstacle, unseen) if one and one not in told.why]
     if view.state in _STEPS:
-        added += [told_of(pause, now) for pause in around.pauses_of(view.state) if pause.sentence not in told.why]
+        added += [_of_pause(pause, told.why, now) for pause in around.pauses_of(view.state)]
     return Prospect(told.now, "; ".join(filter(None, (told.why, *added))), told.next)
 
 
