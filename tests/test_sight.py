@@ -126,7 +126,7 @@ def test_a_folder_on_another_disk_sends_nothing_by_the_plan_whether_it_has_asked
         (obstacle,) = planned["obstacles"]
         assert (obstacle["directory"], obstacle["asks"]) == ("", True)
         told = desk.say("plan", "council").stdout
-        assert f"its folder asks: it is another disk now: {today}" in told
+        assert f"  asks: it is another disk now: {today} (mount its disk again, nothing is forgotten meanwhile" in told
         assert "scriptixd approve council" in told
         assert "says yes to what waits" not in told
         (ok, asks) = check(desk)
@@ -139,14 +139,23 @@ def test_a_folder_on_another_disk_sends_nothing_by_the_plan_whether_it_has_asked
     assert [level for level, *_ in check(desk)] == ["ok"]
 
 
-@pytest.mark.parametrize("kind", [QuestionKind.EMPTY, QuestionKind.CLAIM])
-def test_whatever_a_folder_asks_is_told_by_plan_and_check(desk: Desk, kind: QuestionKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [
+        (QuestionKind.EMPTY, "nothing is forgotten, and it goes on with the next file; if it was emptied: "),
+        (QuestionKind.CLAIM, "if that one is out of use: "),
+    ],
+)
+def test_whatever_a_folder_asks_is_told_with_what_to_look_at_before_the_yes(
+    desk: Desk, kind: QuestionKind, before: str
+) -> None:
     desk.add("a.mp4")
     looked_at(desk, now_on(desk))
     ask(desk, kind, now_on(desk).identity.key, "it is empty, and was not")
     assert parts(plan(desk)) == {"stopped": 1}
     (_, asks) = check(desk)
-    assert asks == ("problem", "asks: it is empty, and was not", "to say yes: scriptixd approve council")
+    assert asks == ("problem", "asks: it is empty, and was not", f"{before}scriptixd approve council")
+    assert f"{before}scriptixd approve council" in desk.say("status").stdout
 
 
 def test_a_question_about_a_disk_that_is_not_there_any_more_is_none(desk: Desk) -> None:
@@ -414,3 +423,67 @@ def test_that_a_folder_is_there_again_is_no_warning(tmp_path: Path, caplog: pyte
         (logging.WARNING, "council: the share is away (mount it)"),
         (logging.INFO, "council: is there again"),
     ]
+
+
+def test_status_names_whom_a_file_waits_for(desk: Desk) -> None:
+    desk.add("a.mp4")
+    assert "Waiting for another file" not in desk.say("status").stdout
+    for number in range(12):
+        desk.add(f"b{number}.mp4")
+    told = desk.say("status").stdout.split("Waiting for another file")[1]
+    assert f"{desk.base / 'council' / 'b0.mp4'}: waits for council/a.mp4" in told
+    assert told.count("waits for council/a.mp4") == 10
+    assert "and more: scriptixd list --state found" in told
+
+
+def test_a_crowd_that_waits_for_one_yes_hides_nothing_else(desk: Desk) -> None:
+    desk.add("failed.mp4", Rejected("it is no media", "convert it first"))
+    for number in range(12):
+        desk.add(f"{number}.mp4", held_for=HELD_FOR_HOURS)
+    told = desk.say("status").stdout
+    assert f"council: 12 files, each of which {HELD_FOR_HOURS}" in told
+    assert "scriptixd approve council, or scriptixd dismiss council" in told
+    assert "it is no media" in told
+    assert "and more" not in told
+    assert len(json.loads(desk.say("status", "--json").stdout)["problems"]) == 13
+
+
+def test_an_upload_that_stands_still_in_a_folder_that_hangs_waits_for_its_disk(desk: Desk) -> None:
+    job = desk.add("a.mp4", OPENED)
+    upload = LiveUpload(job.id, 1024, 2048, 0.0, time.time() - 90)
+    for offline, waits in (("", False), ("it does not answer", True)):
+        folder = LiveFolder("council", "", "", offline, None, (), hung=bool(offline))
+        with running(desk, folder, uploads=[upload]):
+            assert (": it waits for its disk" in desk.say("status").stdout) is waits
+
+
+def test_what_is_known_of_another_disk_is_not_told_of_the_one_that_is_there(desk: Desk, council: Path) -> None:
+    done_with_sidecar(desk, "a.mp4")
+    desk.add("held.mp4", Held(CUT_OFF))
+    looked_at(desk, Disk(OLD, ""))
+    for name in ("a.mp4", "held.mp4"):
+        assert "its folder asks: it is another disk now" in desk.say("explain", name).stdout
+    assert "its sidecars lay beside it when its disk was last seen" in desk.say("explain", "a.mp4").stdout
+    told = desk.say("explain", str(council / "never-seen.mp4")).stdout
+    assert "nothing is known of it, and it is not on the disk that is there now" in told
+    assert "its folder asks: it is another disk now" in told
+    (council / "new.mp4").write_bytes(b"0" * 2048)
+    assert "it is picked up when its folder goes on" in desk.say("explain", str(council / "new.mp4")).stdout
+
+
+def test_the_directory_of_a_disk_that_is_not_mounted_is_told_as_one(desk: Desk, council: Path) -> None:
+    (council / "nas").mkdir()
+    today = now_on(desk)
+    looked_at(desk, Disk(today.identity, today.mountpoint, (Nested("nas", NAS),)))
+    told = desk.say("explain", str(council / "nas")).stdout
+    assert "it is a directory, and its disk is not there" in told
+    assert "nas is not mounted (cifs //nas/media)" in told
+
+
+def test_a_question_is_told_once_by_status(desk: Desk) -> None:
+    sentence = "nas in it is another disk now: tmpfs new"
+    ask(desk, QuestionKind.DISK, "tmpfs new", sentence)
+    with running(desk, LiveFolder("council", "events", "it is local", "", None, (f"{sentence} (mount it)", "slow"))):
+        told = desk.say("status").stdout
+    assert told.count(sentence) == 1
+    assert "warning: slow" in told

@@ -5,7 +5,6 @@ Facts come from the state file, figures that move from the daemon's live file; i
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -13,8 +12,10 @@ from typing import Final
 from scriptixd.cli import remnants
 from scriptixd.cli.finding import absolute
 from scriptixd.cli.installation import live_figures, pauses, reading, settings_in
+from scriptixd.cli.obstacles import way_on
 from scriptixd.cli.output import Colour, bar, duration, iso, moment, say, say_json, say_marked, size
 from scriptixd.cli.prospects import told_of
+from scriptixd.cli.waiting import AT_MOST, tell_waiting
 from scriptixd.config.settings import Settings
 from scriptixd.jobs.bounds import Limit
 from scriptixd.jobs.clock import local_day, read_clock
@@ -25,9 +26,6 @@ from scriptixd.jobs.store.erasures import NOTHING, Backlog
 from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, STATES, SourceView, Views
 from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveRequests, LiveUpload
 
-LAST_PROBLEMS: Final = 10  # under each heading, for people; programs get all
-# Until somebody decides, nothing more happens to these; whatever else waits is tried again by itself.
-DECIDED_BY_PEOPLE: Final = frozenset({State.FAILED, State.HELD})
 # What people call them, and what that is made of; the rest of the states is told by its own name.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "waiting": (SETTLING, State.FOUND),
@@ -68,6 +66,7 @@ class Standing:
     questions: Mapping[str, Question]  # by folder: what it waits for a yes to, as a whole
     erasures: Backlog = NOTHING  # what is still to be erased at Scriptix
     pauses: Sequence[LivePause] = ()
+    twins: Sequence[tuple[SourceView, str]] = ()  # files that wait for another one, and for which
 
 
 def status(config: str, *, as_json: bool) -> None:
@@ -90,7 +89,8 @@ def _look(settings: Settings) -> Standing:
         counts, problems = store.views.counts(), _problems(store.views)
         erasures = store.erasures.backlog()
         asked, paused = store.sources.questions(), pauses(store, live)
-        return Standing(settings, held, live, counts, uploads, problems, paid, asked, erasures, paused)
+        twins = store.views.twins(read_clock().wall, AT_MOST + 1)
+        return Standing(settings, held, live, counts, uploads, problems, paid, asked, erasures, paused, twins)
 
 
 def _uploads(settings: Settings, views: Views, live: Live) -> tuple[Upload, ...]:
@@ -131,18 +131,14 @@ def _tell(standing: Standing, now: float) -> None:
         say(f"{folder.name}  {folder.path}", colour=Colour.BOLD)
         if folder.name in standing.questions:
             say(f"  asks: {standing.questions[folder.name].sentence}", colour=Colour.YELLOW)
-            say(f"        to say yes: scriptixd approve {shlex.quote(folder.name)}")
-        _tell_watching(watched.get(folder.name), now)
+            say(f"        {way_on(folder, standing.questions[folder.name])}")
+        _tell_watching(watched.get(folder.name), standing.questions.get(folder.name), now)
         _tell_files(by_state(standing.counts, folder.name))
     for upload in standing.uploads:
         say()
         say(f"uploading {upload.path}")
-        say(f"  {_progress(upload, now)}")
-    for_people = [view for view in standing.problems if view.state in DECIDED_BY_PEOPLE]
-    others = [view for view in standing.problems if view not in for_people]
-    more = "scriptixd list --state failed, scriptixd list --state held"
-    _tell_problems(settings, "Waiting for a person", for_people, more, now)
-    _tell_problems(settings, "Waiting, and tried again by itself", others, "scriptixd list", now)
+        say(f"  {_progress(upload, watched.get(upload.folder), now)}")
+    tell_waiting(settings, standing.problems, standing.twins, now)
     if erasures := remnants.sum_sentence(standing.erasures):
         say()
         say_marked("waiting", Colour.YELLOW, erasures)
@@ -177,7 +173,7 @@ def _tell_daemon(standing: Standing, now: float) -> None:
             say(f"there is no state file {standing.settings.state} yet")
 
 
-def _tell_watching(live: LiveFolder | None, now: float) -> None:
+def _tell_watching(live: LiveFolder | None, asked: Question | None, now: float) -> None:
     if live is None:
         return
     if live.offline and not live.asks:
@@ -187,7 +183,8 @@ def _tell_watching(live: LiveFolder | None, now: float) -> None:
         seen = f"last full look at {moment(live.last_scan, now)}" if live.last_scan else "first look under way"
         say(f"  watched by {live.mode}: {live.why}; {seen}")
     for problem in live.problems:
-        say(f"  warning: {problem}", colour=Colour.YELLOW)
+        if asked is None or not problem.startswith(asked.sentence):  # which has been told
+            say(f"  warning: {problem}", colour=Colour.YELLOW)
     for restless in live.restless:
         say(f"  has not stopped changing since {moment(restless.since, now)}: {restless.path}", colour=Colour.YELLOW)
 
@@ -201,37 +198,15 @@ def _tell_files(counts: Mapping[str, int]) -> None:
     say(f"  {', '.join(told)}")
 
 
-def _progress(upload: Upload, now: float) -> str:
+def _progress(upload: Upload, folder: LiveFolder | None, now: float) -> str:
     figures = upload.figures
     told = f"{bar(figures.offset, figures.size)} of {size(figures.size)}"
     if figures.still_since is not None:
-        return f"{told}, has stood still for {duration(round(max(0.0, now - figures.still_since)))}"
+        still = f"has stood still for {duration(round(max(0.0, now - figures.still_since)))}"
+        return f"{told}, {still}" + (": it waits for its disk" if folder and folder.offline else "")
     if upload.seconds_left is not None:
         told += f", {size(figures.bytes_per_second)}/s, {duration(upload.seconds_left)} left"
     return told
-
-
-def _tell_problems(
-    settings: Settings, heading: str, problems: Sequence[SourceView], all_of_them: str, now: float
-) -> None:
-    if problems:
-        say()
-        say(heading, colour=Colour.BOLD)
-    for view in problems[:LAST_PROBLEMS]:
-        place = absolute(settings, view.folder, view.path)
-        say_marked(view.state, Colour.YELLOW, f"{moment(view.updated_at, now)}  {place}: {view.reason}", width=10)
-        if hint := "; ".join(filter(None, (view.hint, _way_on(view)))):
-            say(f"           {hint}")
-    if len(problems) > LAST_PROBLEMS:
-        say(f"and {len(problems) - LAST_PROBLEMS} more: {all_of_them}")
-
-
-def _way_on(view: SourceView) -> str:
-    """What a person may type where nothing goes on without one."""
-    if view.state not in DECIDED_BY_PEOPLE or "scriptixd " in view.hint:
-        return ""
-    verb, name = "approve" if view.state == State.HELD else "retry", shlex.quote(f"{view.folder}/{view.path}")
-    return f"scriptixd {verb} {name}, or scriptixd dismiss {name}"
 
 
 def _record(standing: Standing) -> dict[str, object]:

@@ -76,7 +76,7 @@ def _circumstances(settings: Settings, store: Store | None, folder: str, path: s
 
 def _outlook_of(view: SourceView, around: Circumstances, growth: Growth) -> Prospect:
     """What is not there may be there, and not be meant any more."""
-    if view.state in {MISSING, State.GONE} and around.folder is not None and not around.away:
+    if view.state in {MISSING, State.GONE} and around.folder is not None and not around.unseen:
         with suppress(ShareTrouble):
             reason = why_not(around.folder, view.path)
             if reason is not None and not reason.startswith(NO_SUCH_FILE):

@@ -7,7 +7,7 @@ where a daemon runs, it knows better, and what it has told is taken for true.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +28,12 @@ ONE_DAEMON: Final = (
     "one folder is for one scriptixd: stop the other one; a claim that nobody renews is found out within a minute or "
     "two, and asked about"
 )
+# What a yes would be wrong without.
+_BEFORE_YES: Final[Mapping[QuestionKind, str]] = {
+    QuestionKind.DISK: NOT_ITS_DISK,
+    QuestionKind.EMPTY: "nothing is forgotten, and it goes on with the next file; if it was emptied: ",
+    QuestionKind.CLAIM: "if that one is out of use: ",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class Obstacle:
     hint: str = ""
     asks: bool = False  # a person's yes to the folder is what it waits for
     away: bool = False  # the disk that it is about is not there
+    other: bool = False  # what is there now may not be what was there when it was last looked at
 
     def __str__(self) -> str:
         return with_hint(f"its folder asks: {self.sentence}" if self.asks else self.sentence, self.hint)
@@ -100,7 +107,7 @@ def _of_the_whole(about: _About, store: Store | None, live: LiveFolder | None) -
         yield _asking(folder, about.open)
     elif last is not None and last.identity != disk.identity and store is not None and store.sources.knows(folder.name):
         if not about.is_agreed(QuestionKind.DISK, disk.identity.key):
-            yield Obstacle("", another(disk, last), NOT_ITS_DISK + _yes(folder), asks=True)
+            yield Obstacle("", another(disk, last), NOT_ITS_DISK + _yes(folder), asks=True, other=True)
     elif live is None:
         foreign = foreign_claim(about.root, store.instance() if store else "")
         if foreign is not None and not about.is_agreed(QuestionKind.CLAIM, foreign.about):
@@ -117,7 +124,7 @@ def _below(about: _About, store: Store) -> Iterator[Obstacle]:
     for one in exchanged_below(about.disk, before):
         has_sources = any(is_within(place, one.directory) for place in known)
         if has_sources and not about.is_agreed(QuestionKind.DISK, one.identity.key):
-            yield Obstacle(one.directory, exchange(one), NOT_ITS_DISK + _yes(folder), asks=True)
+            yield Obstacle(one.directory, exchange(one), NOT_ITS_DISK + _yes(folder), asks=True, other=True)
 
 
 def _is_looked_at(about: _About, directory: str) -> bool:
@@ -135,7 +142,13 @@ def _is_looked_at(about: _About, directory: str) -> bool:
 
 
 def _asking(folder: Folder, question: Question) -> Obstacle:
-    return Obstacle("", question.sentence, f"to say yes: {_yes(folder)}", asks=True)
+    other = question.kind is not QuestionKind.CLAIM
+    return Obstacle("", question.sentence, way_on(folder, question), asks=True, other=other)
+
+
+def way_on(folder: Folder, question: Question) -> str:
+    """What a person should look at before the yes, and the yes."""
+    return _BEFORE_YES[question.kind] + _yes(folder)
 
 
 def _yes(folder: Folder) -> str:

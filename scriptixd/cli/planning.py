@@ -21,7 +21,7 @@ from scriptixd.cli.output import HOUR, Colour, duration, say, say_json, size
 from scriptixd.cli.survey import COUNTED, Fate, Memory, Outlook, Sum, Survey
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.folders import filter_of
-from scriptixd.errors import ShareTrouble, Stopped
+from scriptixd.errors import ShareTrouble, Stopped, with_hint
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.source import FLOOD_WITHIN
 from scriptixd.jobs.store import Store
@@ -160,12 +160,14 @@ def _tell(settings: Settings, plans: Sequence[_Plan]) -> None:
 
 
 def _tell_folder(folder: Folder, outlook: Outlook) -> None:
+    for one in outlook.obstacles:
+        told = with_hint(one.sentence, one.hint)
+        say(f"  asks: {told}" if one.asks else f"  {told}", colour=Colour.YELLOW)
     if outlook.first_contact:
         settings = {folder.existing, *(rule.existing for rule in folder.rules)}
         setting = "existing" if len(settings) > 1 else f"existing: {folder.existing}"
-        say(f"  seen for the first time: what is there now is treated as `{setting}` says")
-    for obstacle in outlook.obstacles:
-        say(f"  {obstacle}", colour=Colour.YELLOW)
+        first = "once it goes on" if any(not one.directory for one in outlook.obstacles) else "seen for the first time"
+        say(f"  {first}: what is there now is treated as `{setting}` says")
     _tell_sums(outlook.sums)
     if outlook.flooded:
         say(f"  {outlook.unseen} new files are more than `ask_above` lets through within an hour: they are held")

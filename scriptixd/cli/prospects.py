@@ -48,6 +48,11 @@ class Circumstances:
         return any(one.away for one in self.stops)
 
     @property
+    def unseen(self) -> bool:
+        """Whether what is known of it is not about what lies there now."""
+        return any(one.away or one.other for one in self.stops)
+
+    @property
     def obstacle(self) -> str:
         """What keeps everything from going on, empty if nothing does."""
         return "; ".join(filter(None, (self.stop, "" if self.held else NO_DAEMON)))
@@ -117,7 +122,7 @@ def prospect(view: SourceView, around: Circumstances, growth: Growth, now: float
         return Prospect(told.now, f"its folder {view.folder} is not configured any more", "")
     going_on = view.state in {views.SETTLING, views.DELIVERING, *_STEPS}
     obstacle = around.obstacle if going_on else ""
-    unseen = around.stop if around.away and view.state in _LEFT_THERE else ""
+    unseen = around.stop if around.unseen and view.state in _LEFT_THERE else ""
     twin = around.twin if view.state == State.FOUND else ""
     added = [one for one in (twin, obstacle, unseen) if one and one not in told.why]
     if view.state in _STEPS:
@@ -125,8 +130,8 @@ def prospect(view: SourceView, around: Circumstances, growth: Growth, now: float
     return Prospect(told.now, "; ".join(filter(None, (told.why, *added))), told.next)
 
 
-# Of these it is told what lies, or lay, on the disk.
-_LEFT_THERE = frozenset({views.DONE, views.MISSING, State.GONE})
+# Of these it is told what lies, or lay, on the disk, or what a yes to them would begin there.
+_LEFT_THERE = frozenset({views.DONE, views.MISSING, State.GONE, State.HELD, State.FAILED})
 # What an active job is at, and what comes next.
 _STEPS = {
     State.FOUND: ("it waits to be uploaded", "it is uploaded when its turn comes"),
@@ -164,7 +169,7 @@ def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> P
     match view.state:
         case views.DELIVERING:
             return Prospect("the transcript is here, its sidecars are not written yet", why, f"they are written{at}")
-        case views.DONE if around.away and (view.sidecars or not view.reason):
+        case views.DONE if around.unseen and (view.sidecars or not view.reason):
             return Prospect("it is done: its sidecars lay beside it when its disk was last seen", view.reason, "")
         case views.DONE if view.reason:
             return Prospect("it is done", view.reason, "")

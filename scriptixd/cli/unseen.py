@@ -19,6 +19,8 @@ from scriptixd.roots.root import Entry, Kind, Listing, Root
 
 NO_SUCH_FILE = "there is no such file"
 BACK = "the folder is looked at again when the disk is there"
+NOT_YET = "it has not been seen yet"
+GOES_ON = "it is picked up when its folder goes on"
 NO_LINKS = "links below a folder are not followed"
 
 
@@ -26,21 +28,30 @@ def never_seen(folder: Folder, path: str, around: Circumstances, *, scanned: boo
     """The outlook of a path below a folder."""
     if not path:
         return Prospect("it is a folder that is watched", around.stop, "scriptixd status tells how it is doing")
-    now, following = "it has not been seen yet", "it is picked up by the next look at the folder"
     if around.away:
-        unwanted = filter_of(folder).why_not(path, None)
-        return Prospect("it is not picked up", unwanted, "") if unwanted else Prospect(now, around.obstacle, BACK)
+        return _away(folder, path, around)
+    now, following = NOT_YET, "it is picked up by the next look at the folder"
     try:
         reason = why_not(folder, path)
     except ShareTrouble as trouble:
         return Prospect(now, around.stop or f"its folder cannot be reached: {trouble}", following)
+    if reason is not None and reason.startswith(NO_SUCH_FILE) and around.unseen:
+        return Prospect("nothing is known of it, and it is not on the disk that is there now", around.obstacle, "")
     if reason is not None:
         return Prospect("it is not picked up", reason, "")
     if around.obstacle:
-        return Prospect(now, around.obstacle, following)
+        return Prospect(now, around.obstacle, GOES_ON if around.stop else following)
     if not scanned:
         return Prospect(now, "the first look at its folder is not over", following)
     return Prospect(now, "", f"{following}, {_next_look(folder)}")
+
+
+def _away(folder: Folder, path: str, around: Circumstances) -> Prospect:
+    """Nobody can look: only the settings tell something."""
+    if any(one.away and one.directory == path for one in around.stops):
+        return Prospect("it is a directory, and its disk is not there", around.obstacle, BACK)
+    unwanted = filter_of(folder).why_not(path, None)
+    return Prospect("it is not picked up", unwanted, "") if unwanted else Prospect(NOT_YET, around.obstacle, BACK)
 
 
 def why_not(folder: Folder, path: str) -> str | None:

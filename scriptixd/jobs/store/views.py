@@ -177,6 +177,15 @@ class Views:
             row = connection.execute(query, (at - TWIN_PATIENCE, view.job_id)).fetchone()
         return f"{row[0]}/{join(os.fsdecode(row[1]), os.fsdecode(row[2]))}" if row else None
 
+    def twins(self, at: float, most: int) -> Sequence[tuple[SourceView, str]]:
+        """The first found files that wait for another one's upload, each with what `waited_for` tells of it."""
+        query = f"""SELECT jobs.id FROM jobs WHERE jobs.state = '{State.FOUND}'
+            AND EXISTS (SELECT 1 FROM {WAITED_FOR}) ORDER BY jobs.id LIMIT ?"""
+        with self._database.reading() as connection:
+            jobs = [job for (job,) in connection.execute(query, (at - TWIN_PATIENCE, most))]
+        waiting = self._views(f"jobs.id IN ({', '.join(map(str, jobs))})", {}) if jobs else ()
+        return [(view, other) for view in waiting if (other := self.waited_for(view, at)) is not None][:most]
+
     def story(self, view: SourceView) -> Sequence[Chapter]:
         """Everything that happened to a source and to the jobs that it had, oldest first."""
         query = """SELECT at, event, state, detail FROM history WHERE source_id = ? OR (source_id IS NULL AND job_id IN
