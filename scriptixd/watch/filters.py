@@ -190,5 +190,6 @@ def _too_small(size: int, min_size: int) -> str:
 
 
 def _unknown(extension: str) -> str:
-    described = f".{shown(extension)}" if extension else "a name without one"
-    return f"{described} is not one of the known audio and video extensions; `include` can name it"
+    if not extension:
+        return "its name has no extension to tell that it is audio or video; `include` can name it"
+    return f".{shown(extension)} is not one of the known audio and video extensions; `include` can name it"
