@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scriptixd.jobs.clock import Now
@@ -229,6 +229,7 @@ def test_the_shares_hold_over_restarts_too(store: Store) -> None:
     assert abs(granted[UPLOAD] / sum(granted.values()) - 2 / 3) <= 0.1
 
 
+@settings(deadline=None)  # each request is a commit on a real disk
 @given(st.lists(st.tuples(st.floats(0.0, 40.0), st.booleans()), max_size=40))
 def test_whatever_restarts_in_between_no_minute_holds_more(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[float, bool]]

@@ -18,7 +18,7 @@ from scriptixd.errors import FileTrouble, Stopped
 from scriptixd.roots.root import Reader, Stat
 
 PIECE: Final = 1024 * 1024  # bytes read at a time
-AHEAD: Final = 4  # reads that may have been sent and not hashed yet: with one piece, what is in memory of a file
+AHEAD: Final = 8  # reads that may have been sent and not hashed yet: with one piece, what is in memory of a file
 GRAIN: Final = 16 * 1024  # bytes that wait for their turn together: on a slow line too, little comes often
 REST: Final = 0.25  # s at most between two looks whether to stop, while bytes wait for their turn
 
