@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -233,6 +234,23 @@ def test_a_refused_start_gives_the_lock_back(tmp_path: Path) -> None:
 
 
 # Reading beside a daemon, or without one
+
+
+def test_whoever_looks_waits_for_a_daemon_that_is_just_making_the_tables(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    lock = database._take_lock(path)
+    making = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    making.execute("PRAGMA journal_mode = WAL")
+    making.execute("CREATE TABLE migrations (number INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL)")
+    soon = threading.Timer(0.3, lambda: database.migrate(making, path))
+    soon.start()
+    try:
+        for opens in (database.open_for_reading, database.open_beside):
+            Store(opens(path)).close()
+    finally:
+        soon.join()
+        making.close()
+        os.close(lock)
 
 
 def test_reading_creates_no_file(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from scriptixd.jobs.store.schema import MIGRATIONS
 from scriptixd.roots.mounts import is_local, mount_of
 
 BUSY_TIMEOUT = 10.0  # s that a writer waits for another: a verb's transaction lasts milliseconds
+MIGRATES_WITHIN: Final = 5.0  # s that a verb waits for a daemon that has just been started
 
 _FLOCK = "hhqqi0q"  # struct flock of fcntl(2): type, whence, start, len, pid
 _UNUSABLE = {"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT"}
@@ -126,10 +127,13 @@ def open_for_reading(path: Path) -> Database:
     try:
         if not path.exists():
             raise StateError(f"there is no state file {path} yet", "start the daemon, or name another with -c")
+
         # Without a log beside it nobody is writing, and only immutable=1 keeps SQLite from making files of its own.
-        how = "mode=ro" if _log_of(path).exists() else "mode=ro&immutable=1"
+        def opened() -> sqlite3.Connection:
+            return _connect_for_reading(path, "mode=ro" if _log_of(path).exists() else "mode=ro&immutable=1")
+
         with translated(path):
-            connection = _connect_for_reading(path, how)
+            connection = _once_migrated(path, opened)
     except OSError as error:
         raise StateError(f"the state file {path} cannot be read: {error.strerror}", _ASK_AS_SERVICE) from error
     except StateTrouble as trouble:
@@ -142,7 +146,8 @@ def open_beside(path: Path) -> Database:
 
     Raises StateError if its tables are not this version's.
     """
-    with translated(path):
+
+    def opened() -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False,
             timeout=BUSY_TIMEOUT,
@@ -154,7 +159,10 @@ def open_beside(path: Path) -> Database:
         except BaseException:
             connection.close()
             raise
-    return Database(path, connection, None)
+        return connection
+
+    with translated(path):
+        return Database(path, _once_migrated(path, opened), None)
 
 
 def is_held(path: Path) -> bool:
@@ -242,10 +250,26 @@ def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:
     return connection
 
 
+class _OtherTables(StateError):
+    """The tables are not this version's."""
+
+
+def _once_migrated(path: Path, opened: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    """The connection; a daemon that has just begun brings the tables up to date, and is waited for."""
+    deadline = time.monotonic() + MIGRATES_WITHIN
+    while True:
+        try:
+            return opened()
+        except _OtherTables:
+            if time.monotonic() > deadline or not is_held(path):
+                raise
+        time.sleep(MIGRATES_WITHIN / 100)
+
+
 def _refuse_other(connection: sqlite3.Connection, path: Path) -> None:
     """Whoever does not migrate can only use a file that needs none."""
     if _refuse_newer(connection, path) != len(MIGRATIONS):
-        raise StateError(
+        raise _OtherTables(
             f"the state file {path} has not the tables of scriptixd {__version__}",
             "start or restart the daemon, which brings them up to date: systemctl restart scriptixd",
         )
