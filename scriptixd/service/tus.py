@@ -17,7 +17,7 @@ from scriptixd.jobs.ports import Body, Lane
 from scriptixd.service.access import is_segment
 from scriptixd.service.exchange import Exchange, Method
 from scriptixd.service.reply import Reply
-from scriptixd.service.trouble import Asked, refusal
+from scriptixd.service.trouble import PASSING, Asked, refusal
 
 _GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.FORBIDDEN)  # without an offset: tus.io, "Offset"
 _DISCARDED = (200, 202, 204, 400, 403, 404, 410)  # done, or gone already
@@ -117,7 +117,9 @@ class Upload(Uploader):
         reply = self._exchange.ask(Method.DELETE, self._url(), self._headers(), Lane.ASK)
         if reply.status in _NOT_OFFERED:
             return f"{reply.status}, not offered"
-        if reply.status not in _DISCARDED:
+        page = reply.status < 300 and reply.is_page
+        interrupted = reply.status == HTTPStatus.BAD_REQUEST and reply.complaint().code in PASSING
+        if reply.status not in _DISCARDED or page or interrupted:  # the last two say nothing about the upload
             raise self._refused(reply, Asked.DISCARD)
         return str(reply.status)
 

@@ -9,13 +9,16 @@ from types import TracebackType
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import house
-from house import eventually, tone
+from house import SandboxProcess, eventually, tone
 
 __all__ = ["House", "eventually", "tone"]
 
 
 class House(house.House):
-    """A house that shows its log only where something went wrong."""
+    """A house whose sandbox has a process of its own, and that shows its log only where something went wrong."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place, SandboxProcess(place / "sandbox"))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
