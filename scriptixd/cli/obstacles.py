@@ -22,7 +22,16 @@ from scriptixd.observe.live import LiveFolder
 from scriptixd.roots.paths import components, is_within, shown
 from scriptixd.roots.root import Disk, Root
 from scriptixd.watch.claim import foreign_claim
-from scriptixd.watch.ground import NOT_ITS_DISK, another, asked_about, exchange, exchanged_below, unmounted_below
+from scriptixd.watch.ground import (
+    NOT_ITS_DISK,
+    OUT_OF_USE,
+    WAS_EMPTIED,
+    another,
+    asked_about,
+    exchange,
+    exchanged_below,
+    unmounted_below,
+)
 
 ONE_DAEMON: Final = (
     "one folder is for one scriptixd: stop the other one; a claim that nobody renews is found out within a minute or "
@@ -31,8 +40,8 @@ ONE_DAEMON: Final = (
 # What a yes would be wrong without.
 _BEFORE_YES: Final[Mapping[QuestionKind, str]] = {
     QuestionKind.DISK: NOT_ITS_DISK,
-    QuestionKind.EMPTY: "nothing is forgotten, and it goes on with the next file; if it was emptied: ",
-    QuestionKind.CLAIM: "if that one is out of use: ",
+    QuestionKind.EMPTY: WAS_EMPTIED,
+    QuestionKind.CLAIM: OUT_OF_USE,
 }
 
 

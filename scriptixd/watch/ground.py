@@ -24,6 +24,8 @@ from scriptixd.watch.filters import Filter
 LOG = logging.getLogger("scriptixd.watch")
 
 NOT_ITS_DISK: Final = "mount its disk again, nothing is forgotten meanwhile; if this is its place now: "
+WAS_EMPTIED: Final = "nothing is forgotten, and it goes on with the next file; if it was emptied: "
+OUT_OF_USE: Final = "if that one is out of use: "
 
 
 class Asks(ShareTrouble):
@@ -142,7 +144,7 @@ class Ground:
         held = self._claim.hold(now)
         if isinstance(held, Foreign) and held.alive is False:
             sentence = f"was watched by {shown(held.host)} since {held.since}, of whom nothing is seen any more"
-            self._ask(Question(QuestionKind.CLAIM, held.about, sentence), "if that one is out of use: ", now)
+            self._ask(Question(QuestionKind.CLAIM, held.about, sentence), OUT_OF_USE, now)
             held = self._claim.take_over(now)
         if isinstance(held, Foreign):
             looking = "" if held.alive else "; whether that one is alive is being looked at"
@@ -167,7 +169,7 @@ class Ground:
         """
         if self._book.knows(self._folder) and not self._claim.is_there() and not self._witnessed():
             question = Question(QuestionKind.EMPTY, self._root.disk().identity.key, "it is empty, and was not")
-            self._ask(question, "nothing is forgotten, and it goes on with the next file; if it was emptied: ", now)
+            self._ask(question, WAS_EMPTIED, now)
 
     def _accept_another(self, disk: Disk, last: Disk, now: Now) -> None:
         """Another disk than before: the bare directory under a mount, the first one that has files, or a new one."""
