@@ -22,6 +22,9 @@ WORKING: Final = (
     "test_sandbox.py",
     "test_crash_points.py",
     "test_machine.py",
+    "test_kills.py",
+    "test_reference_server.py",
+    "test_faults.py",
 )
 
 

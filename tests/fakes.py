@@ -163,6 +163,8 @@ class Service:
             upload = self.uploads.get(file_id)
             if upload is None or (self.forgets_complete and upload.session_id is not None) or file_id in self.foreign:
                 return None
+            if size is not None and len(upload.data) > size:
+                raise Away(f"an upload of {size} bytes has {len(upload.data)}")
             return len(upload.data)
 
         return self._ask(Call.OFFSET, effect)

@@ -100,20 +100,15 @@ def ask(world: World, verb: Verb, job: Job) -> None:
         ([SourceGone("gone"), SourceBack(Stat(9, 9, 9))], 0.0),
         ([Rejected("refused", "")], ABANDONED),
         ([Rejected("refused", ""), Dismissed()], 0.0),
-        ([UploadLost("api.url is another one", remains=True)], 0.0),
+        ([UploadLost("404")], 0.0),
     ],
-    ids=["changed", "gone", "back with other content", "failed", "dismissed", "elsewhere"],
+    ids=["changed", "gone", "back with other content", "failed", "dismissed", "not known"],
 )
 def test_an_unfinished_upload_that_nobody_goes_on_with_is_given_up(
     world: World, events: list[Event], expected: float
 ) -> None:
     applied(world, world.drop("a.wav", b"sound"), OPENED, *events)
     assert brief(world) == [("upload", "file", expected)]
-
-
-def test_one_that_the_service_does_not_know_needs_no_giving_up(world: World) -> None:
-    applied(world, world.drop("a.wav", b"sound"), OPENED, UploadLost("404"))
-    assert brief(world) == []
 
 
 @pytest.mark.parametrize("end", [SourceGone("gone"), Rejected("refused", "")], ids=["gone", "failed"])

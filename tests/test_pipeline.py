@@ -506,6 +506,25 @@ def test_what_was_found_to_be_the_content_is_what_is_sent_or_nothing_is_paid(wor
     assert fresh(world, job).sha256 == sha256(LONG[:-1] + b"!")
 
 
+@pytest.mark.parametrize("state", [State.UPLOADING, State.CLOSING])
+def test_a_part_that_is_refused_and_was_taken_all_the_same_is_no_reason_to_stop(world: World, state: State) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), state)
+    world.service.fail(Call.SEND, FileTrouble("413"), after=True)
+    with pytest.raises(Away, match="taken it all the same"):
+        world.step(job)
+    world.step_until(job, State.READY)
+    assert list(world.service.paid.values()) == [1]
+    assert world.service.asked[Call.OFFSET] == 2, "once to decide, and once to go on"
+
+
+def test_a_part_that_is_refused_and_was_not_taken_is_a_persons_matter(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.UPLOADING)
+    world.service.fail(Call.SEND, FileTrouble("413"))
+    with pytest.raises(FileTrouble):
+        world.step(job)
+    assert world.service.asked[Call.OFFSET] == 1
+
+
 def test_a_restart_in_the_middle_goes_on_at_the_servers_offset(world: World) -> None:
     job = world.drop("a.wav", LONG)
     world.step_until(job, State.UPLOADING)
@@ -523,7 +542,7 @@ def test_more_than_the_file_has_is_no_offset_and_no_reason_to_send_it_again(worl
     world.restart()
     (upload,) = world.service.uploads.values()
     upload.data += bytes(1000)
-    with pytest.raises(Away, match="which cannot be"):
+    with pytest.raises(Away, match="an upload of 52 bytes has 10"):
         world.step(fresh(world, job))
     assert world.service.asked[Call.CREATE] == 1
     assert fresh(world, job).state is state

@@ -36,7 +36,7 @@ from scriptixd.jobs.queues import IDLE
 from scriptixd.jobs.reading import REST
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
-from scriptixd.jobs.worker import BUG_TRIES
+from scriptixd.jobs.worker import ALONE_TRIES, BUG_TRIES
 from scriptixd.roots.root import Reader, Root
 
 LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks
@@ -615,16 +615,41 @@ def test_a_job_whose_key_was_another_one_stops_alone_while_the_account_is_in_ord
 ) -> None:
     foreign = world.step_until(world.drop("t.wav", b"t" * 15, "two"), State.TRANSCRIBING)
     world.drop("a.wav", LONG, "one")
+    world.service.key_fingerprint = "89abcdef"
     world.service.fail(Call.LOOK, refused_key())
     world.pass_time(10)
     world.asker.run_once(world.now)
     stopped = world.store.jobs.get(foreign.id)
     assert stopped is not None
     assert stopped.state is State.FAILED
-    assert "for this job alone" in stopped.reason
+    assert "sent with another key" in stopped.reason
     assert texts(caplog) == []
     world.drive()
     assert world.state_of("a.wav", "one") is State.READY
+
+
+def test_a_job_that_is_refused_alone_is_asked_about_for_a_while_before_it_stops(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = world.step_until(world.drop("t.wav", b"t" * 15, "two"), State.TRANSCRIBING)
+    world.service.fail(Call.LOOK, refused_key(), times=ALONE_TRIES)
+    began = world.now.boot
+    world.drive()
+    stopped = world.store.jobs.get(job.id)
+    assert stopped is not None
+    assert stopped.state is State.FAILED
+    assert "for this job alone" in stopped.reason
+    assert world.service.asked[Call.LOOK] == ALONE_TRIES
+    assert 300 < world.now.boot - began < 3600
+    assert texts(caplog) == []
+
+
+def test_a_refusal_that_passes_stops_no_job_however_often_it_was_away_before(world: World) -> None:
+    world.step_until(world.drop("t.wav", b"t" * 15, "two"), State.TRANSCRIBING)
+    world.service.fail(Call.LOOK, Away("503"), times=ALONE_TRIES)
+    world.service.fail(Call.LOOK, refused_key())
+    world.drive()
+    assert world.state_of("t.wav", "two") is State.READY
 
 
 def test_an_address_that_takes_no_uploads_is_told_once_and_tried_ever_less_often(

@@ -86,13 +86,11 @@ class ResultListed:
 
 @dataclass(frozen=True, slots=True)
 class UploadLost:
-    """The server does not know the upload any more; nothing was paid for it.
-
-    `remains`: there is another server now, and the one that it was begun at may have what was sent.
+    """Nobody goes on with the upload, and nothing was paid for it. The server is told so, even where it says that
+    it does not know the upload: a proxy may have said so in its place.
     """
 
     reason: str
-    remains: bool = False
 
 
 @dataclass(frozen=True, slots=True)

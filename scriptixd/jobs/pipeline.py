@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
-from scriptixd.errors import Away, OverBudget, ShareTrouble, SourceMissing, StateTrouble
+from scriptixd.errors import Away, FileTrouble, OverBudget, ShareTrouble, SourceMissing, StateTrouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.asking import Asking, Progress, elsewhere, estranged, known
 from scriptixd.jobs.clock import Now
@@ -175,12 +175,11 @@ class Pipeline:
     def _uploading(self, job: Job, now: Now) -> Job | Event | Progress | None:
         if job.service != self._uploads.origin:
             moved = f"it was begun at {job.service}, and api.url is now {self._uploads.origin}"
-            return UploadLost(moved, remains=True)
+            return UploadLost(moved)
         if foreign := estranged(job, self._uploads.key_fingerprint):
-            return UploadLost(foreign.reason, remains=True)
-        file_id = known(job.file_id)
+            return UploadLost(foreign.reason)
         prefix = self._read.get(job.id)
-        offset = self._offset(job, file_id) if prefix is None else prefix.length
+        offset = self._offset(job) if prefix is None else prefix.length
         if offset is None:
             return UploadLost("Scriptix does not know the upload any more")
         source = self._originals.of(job)
@@ -207,9 +206,8 @@ class Pipeline:
     def _closing(self, job: Job, now: Now) -> Job | Event | Progress | None:
         if job.service != self._uploads.origin:
             return elsewhere(job, self._uploads.origin)
-        file_id = known(job.file_id)
         prefix = self._read.get(job.id)
-        offset = self._offset(job, file_id) if prefix is None else prefix.length
+        offset = self._offset(job) if prefix is None else prefix.length
         if offset is None:
             return self._asking.unknown(job, now)
         if offset == job.stat.size:
@@ -232,12 +230,9 @@ class Pipeline:
             return UploadFinished()
         return ChunkAccepted() if job.failures else Progress.ANSWERED
 
-    def _offset(self, job: Job, file_id: str) -> int | None:
+    def _offset(self, job: Job) -> int | None:
         """How much the server has, or None if it does not know the upload."""
-        offset = self._uploads.offset(file_id, job.stat.size)
-        if offset is not None and offset > job.stat.size:
-            raise Away(f"Scriptix has {offset} bytes of an upload of {job.stat.size}, which cannot be")
-        return offset
+        return self._uploads.offset(known(job.file_id), job.stat.size)
 
     def _send(self, job: Job, content: Content, read: Prefix, count: int) -> None:
         """One PATCH; afterwards the server's offset and the digest up to it are known, or nothing is."""
@@ -258,8 +253,12 @@ class Pipeline:
         except OverBudget:
             self._read[job.id] = read
             raise
-        if offset <= read.length:
-            raise Away(f"Scriptix took nothing of a chunk of {count} bytes")
+        except Changed:
+            raise
+        except FileTrouble as refused:  # after any failure the offset decides: it may have taken what it refuses
+            if (self._offset(job) or 0) > read.length:
+                raise Away(f"{refused.what}, and has taken it all the same", retry_after=0.0) from refused
+            raise
         if offset == chunk.prefix.length:
             self._read[job.id] = chunk.prefix
 

@@ -39,6 +39,7 @@ from scriptixd.jobs.store import Store
 LOG = logging.getLogger("scriptixd.jobs")
 
 BUG_TRIES: Final = 5  # a job that runs into a bug of ours is tried so often, then stops for a person
+ALONE_TRIES: Final = 12  # one that today's key sent and is refused: for ten minutes and more, and twice in a row
 SOON: Final = 1.0  # s at least between two askings where nothing tells when a request may be made
 
 
@@ -136,11 +137,7 @@ class Worker:
             case AccountTrouble():
                 in_order = self._account_in_order()
                 if in_order and job.file_id is not None:
-                    event = estranged(job, self._uploads.key_fingerprint) or Rejected(
-                        f"Scriptix refuses the key for this job alone: {trouble.what}",
-                        "look in Scriptix's dashboard who may see it, then scriptixd retry; "
-                        "or pay again: scriptixd redo",
-                    )
+                    event = self._refused_alone(job, trouble, now.wall + wait)
                 else:
                     self._breakers.trip(trouble, job.folder, now.boot, key_accepted=in_order)
                     event = Postponed(now.wall, trouble.what, trouble.hint, failed=False)
@@ -157,6 +154,18 @@ class Worker:
             case _:
                 raise trouble
         return self._applied(job, event, now)
+
+    def _refused_alone(self, job: Job, trouble: Trouble, again_at: float) -> Event:
+        """The account is in order and this job's resource is refused: of another key, or by whatever stands between."""
+        if foreign := estranged(job, self._uploads.key_fingerprint):
+            return foreign
+        what = f"Scriptix refuses the key for this job alone: {trouble.what}"
+        if job.reason == what and job.failures + 1 >= ALONE_TRIES:
+            return Rejected(
+                what,
+                "look in Scriptix's dashboard who may see it, then scriptixd retry; or pay again: scriptixd redo",
+            )
+        return Postponed(again_at, what, trouble.hint)
 
     def _after_bug(self, job: Job, now: Now) -> Event:
         if job.failures + 1 >= BUG_TRIES:

@@ -146,10 +146,15 @@ def refusal(  # noqa: PLR0911 - flat: one case a status
             return Away(answered, retry_after=reply.retry_after())
         case 400 if (code := reply.complaint().code) in PASSING:
             return Away(f"the upload was interrupted ({code})", retry_after=reply.retry_after())
-        case 413 if asked in (Asked.CREATE, Asked.SEND):
+        case 413 if asked is Asked.CREATE:
             limit = reply.headers.get("Tus-Max-Size", "").strip()
             most = f", it takes at most {limit} bytes" if limit.isdecimal() else ""
             return FileTrouble(f"the service finds the file too large ({said}){most}", "send a smaller or shorter file")
+        case 413 if asked is Asked.SEND:
+            hint = "set api.chunk_size to what a proxy on the way lets through, restart scriptixd, then scriptixd retry"
+            return FileTrouble(
+                f"{access.origin}, or a proxy before it, finds a part of the file too large ({said})", hint
+            )
         case 415 if asked in (Asked.CREATE, Asked.SEND):
             return FileTrouble(f"the service does not take this kind of file ({said})", "convert it, then retry")
         case _ if asked is Asked.CREATE:

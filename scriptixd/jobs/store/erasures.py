@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from scriptixd.errors import with_hint
-from scriptixd.jobs.events import Event, UploadLost, UploadOpened
+from scriptixd.jobs.events import UploadOpened
 from scriptixd.jobs.job import ACTIVE, Job, State
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.history import remember
@@ -96,11 +96,10 @@ class Erasures:
             values = (job_id, Remnant.UPLOAD, opened.file_id, opened.service, opened.key_fingerprint, at, at)
             connection.execute(_PLAN, values)
 
-    def follow(self, before: Job, after: Job, event: Event, at: float) -> None:
-        """What an event means for what the service has of the job; part of the transaction that is open."""
+    def follow(self, before: Job, after: Job, at: float) -> None:
+        """What a change means for what the service has of the job; part of the transaction that is open."""
         if before.file_id is not None and before.file_id != after.file_id:
-            if not isinstance(event, UploadLost) or event.remains:
-                self.plan(before, at)
+            self.plan(before, at)
         elif after.file_id is None:
             return
         elif after.state is State.DISMISSED:

@@ -91,7 +91,7 @@ class Jobs:
                 return None
             after = replace(advance(current, event, at), version=current.version + 1)
             _put(connection, after)
-            self._erasures.follow(current, after, event, at)
+            self._erasures.follow(current, after, at)
             if isinstance(event, ResultReady):
                 self._erasures.plan_unshared(after, at)
             _settle_accounts(connection, after, event, at)
