@@ -135,7 +135,7 @@ class Doomed(House):
         self.start()
         eventually(lambda: self.assert_alive() or self.written(), "every sidecar is there")
         self.until(len(self.contents))
-        self.kill()
+        self.stop()  # a kill could leave the beginning of a claim
         self.assert_whole()
 
     def assert_whole(self) -> None:
@@ -148,7 +148,8 @@ class Doomed(House):
         ours = {
             f"{name.removesuffix('.wav')}{ending}" for name in self.contents for ending in (".wav", ".json", ".srt")
         }
-        assert {one.name for one in self.media.iterdir()} - ours <= {".scriptixd-claim"}
+        others = {one.name for one in self.media.iterdir()} - ours - {".scriptixd-claim"}
+        assert not others, f"these are left: {others}"
         paid = self._server.paid()
         assert {paid[digest] for digest in self.contents.values()} == {1}, "a content was not paid for exactly once"
         assert "Traceback" not in self.log.read_text()
@@ -222,7 +223,9 @@ def traced(house: Doomed, blow: Blow | None = None, calls: Path = Path(os.devnul
     if resting:
         eventually(lambda: house.starts() > started, "it is at work")
         assert blow is not None
-        which = ["-p", str(threads_of(daemon.pid)[blow.thread or 0])]
+        number = blow.thread or 0
+        eventually(lambda: len(threads_of(daemon.pid)) > number, "its threads have begun")
+        which = ["-p", str(threads_of(daemon.pid)[number])]
     else:
         eventually(lambda: _status(daemon.pid, "State").startswith("T"), "it has stopped")
         which = ["-f", "-p", str(daemon.pid)]
@@ -232,7 +235,7 @@ def traced(house: Doomed, blow: Blow | None = None, calls: Path = Path(os.devnul
     command = ["strace", "-qq", "-o", str(calls), *which, *paths, *trace, *inject]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as tracer:
         try:
-            eventually(lambda: _status(int(which[-1]), "TracerPid") != "0", "it is traced")
+            eventually(lambda: daemon.poll() is not None or _is_traced(int(which[-1])), "it is traced, or dead already")
             if not resting:
                 os.kill(daemon.pid, signal.SIGCONT)
             yield daemon
@@ -247,6 +250,13 @@ def threads_of(pid: int) -> list[int]:
     return sorted(int(one.name) for one in Path(f"/proc/{pid}/task").iterdir())
 
 
+def _is_traced(pid: int) -> bool:
+    try:
+        return _status(pid, "TracerPid") != "0"
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return False
+
+
 def _status(pid: int, name: str) -> str:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         key, _, text = line.partition(":")
@@ -259,12 +269,12 @@ class LoopDisk:
     """An ext4 file system in a file, whose power can be cut."""
 
     def __init__(self, image: Path, place: Path, megabytes: int = 48) -> None:
-        self._image = image
         self.place = place
         with image.open("wb") as file:
             file.truncate(megabytes * 1024 * 1024)
         place.mkdir()
         _run("mkfs.ext4", "-q", "-m", "0", str(image))
+        self._image, self._device = str(image), ""
 
     @staticmethod
     def missing() -> str:
@@ -276,13 +286,15 @@ class LoopDisk:
         return "" if Path("/dev/loop-control").exists() else "there are no loop devices"
 
     def __enter__(self) -> Self:
-        _run("mount", "-o", "loop", str(self._image), str(self.place))
+        self._device = _run("losetup", "--find", "--show", self._image)  # it keeps its name when the power is cut
+        _run("mount", self._device, str(self.place))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _run("umount", str(self.place))
+        _run("losetup", "--detach", self._device)
 
     def cut(self) -> None:
         """From now on nothing reaches the disk, and what had not reached it yet is lost."""
@@ -294,8 +306,8 @@ class LoopDisk:
 
     def come_back(self) -> None:
         """The machine boots again. Nobody may have anything open there."""
-        self.__exit__(None, None, None)
-        self.__enter__()
+        _run("umount", str(self.place))
+        _run("mount", self._device, str(self.place))
 
 
 def cut_power_at_random(house: Doomed, disk: LoopDisk, chance: random.Random) -> str:
@@ -310,6 +322,7 @@ def cut_power_at_random(house: Doomed, disk: LoopDisk, chance: random.Random) ->
     return f"{delay * 1000:.1f} ms after the request's moment {moments}"
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout.strip()
