@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from scriptixd.delivery.adoption import SidecarsBeside, is_marked
 from scriptixd.errors import AccountTrouble, Away, OverBudget, Trouble
 from scriptixd.jobs.asking import Asking
 from scriptixd.jobs.breakers import Breakers
@@ -42,6 +43,7 @@ from scriptixd.jobs.ports import (
     Unclear,
 )
 from scriptixd.jobs.queues import IDLE, AskQueue, UploadQueue
+from scriptixd.jobs.recognition import Recognition
 from scriptixd.jobs.rounds import PAGE, Rounds
 from scriptixd.jobs.source import Admission, Look, Sighting, Source
 from scriptixd.jobs.store import Store
@@ -241,7 +243,9 @@ class Service:
             state = self._state_of(session_id)
             if not isinstance(state, Fetchable):
                 return state
-            body = {"result": {"status": "done", "sha256": hashlib.sha256(upload.data).hexdigest()}}
+            said = [{"result": [["so", 0.5, 0.9, 0.9]], "speaker": "unk", "text": "so", "channel": 0}]
+            digest = hashlib.sha256(upload.data).hexdigest()
+            body = {"result": {"status": "done", "sha256": digest, "results": said}}
             return Finished(json.dumps(body).encode(), upload.size / 10)
 
         return self._ask(Call.LOOK, effect)
@@ -455,6 +459,7 @@ class World:
             self.folders,
             self.service,
             Asking(self.store, self.service, self.service, self.rounds, self.deadline),
+            Recognition(self.store, SidecarsBeside(self.folders), self.service, self.service),
             self.desk,
             self.examiner,
             self.limits,
@@ -543,8 +548,9 @@ class World:
             if source is not None and same and source.settled:
                 continue
             if complete or same:
-                request = self.folders.request(folder, joined(directory, name))
-                admission = Admission(request, held_for=self.held_for)
+                path = joined(directory, name)
+                marked = is_marked(path, os.listdir(self.base / folder / directory))
+                admission = Admission(self.folders.request(folder, path), held_for=self.held_for, marked=marked)
                 yield Sighting(name, stat, Look(BOOT, self.now.boot, 2), admission=admission)
             else:
                 yield Sighting(name, stat, Look(BOOT, self.now.boot, 1))

@@ -12,7 +12,7 @@ import in_process
 import pytest
 
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
-from scriptixd.jobs.events import TRANSITIONS, Target
+from scriptixd.jobs.transitions import TRANSITIONS, Target
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

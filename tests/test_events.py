@@ -9,7 +9,7 @@ import pytest
 
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS, Delivered, DeliveryEvent, Unwanted, advance_delivery
 from scriptixd.jobs.events import (
-    TRANSITIONS,
+    Adopted,
     Approved,
     ChunkAccepted,
     Closing,
@@ -28,15 +28,13 @@ from scriptixd.jobs.events import (
     SourceChanged,
     SourceGone,
     StillRunning,
-    Target,
     Unlisted,
     UploadFinished,
     UploadLost,
     UploadOpened,
-    advance,
-    furthest,
 )
 from scriptixd.jobs.job import ACTIVE, Delivery, DeliveryState, DocumentType, Job, Request, State
+from scriptixd.jobs.transitions import TRANSITIONS, Target, advance, furthest
 from scriptixd.roots.root import Stat
 
 STAT = Stat(100, 1, 1)
@@ -47,6 +45,7 @@ EVENTS: dict[type[Event], Event] = {
         UploadOpened("file", "https://api.example.org", "01234567", "{}", 12.0),
         Closing(SHA),
         Hashed(SHA),
+        Adopted(b"{}", "session", "01234567", 12.0),
         ChunkAccepted(),
         UploadFinished(),
         SessionKnown("session", 40.0),

@@ -54,7 +54,7 @@ class Machine(RuleBasedStateMachine):
 
     def judge(self, folder: str) -> Judge:
         policy = Policy(self.world.folders.requests[folder], Existing.PROCESS, None)
-        return Judge(Filter(min_size=1), None, lambda _path: policy, WINDOW, BOOT)
+        return Judge(Filter(min_size=1), None, lambda _path: policy, WINDOW, BOOT, lambda _path, _names: False)
 
     def teardown(self) -> None:
         if not hasattr(self, "world"):

@@ -617,7 +617,7 @@ def test_picking_looks_at_no_finished_job_however_many_there_are(world: World) -
         world.store.waiting.of_sessions("https://api.example.org", ["one", "two"])
         assert world.store.waiting.shares("https://api.example.org") == []
         world.store.jobs.next_due(tuple(State)[:6], AT)
-        world.store.jobs.content_of_size_known(world.job_of("a.wav"))
+        world.store.contents.size_known(world.job_of("a.wav"))
         world.store.jobs.fold(hashed(world.job_of("a.wav"), b"1"), AT)
         connection.set_trace_callback(None)
         asked = [query for query in asked if query.startswith("SELECT") and re.search(r"FROM\s+jobs", query)]

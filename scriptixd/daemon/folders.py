@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from scriptixd.config.settings import Folder, Settings, WatchMode
+from scriptixd.delivery.adoption import is_marked
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.job import Request, Terms
 from scriptixd.jobs.source import Source
@@ -87,6 +88,7 @@ def watched(folder: Folder) -> Watched:
         windows=tuple(dict.fromkeys((folder.settle, *(rule.settle for rule in folder.rules)))),
         scan_interval=folder.scan_interval,
         ask_above=folder.ask_above.files,
+        marked=is_marked,
     )
 
 

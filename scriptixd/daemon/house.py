@@ -15,6 +15,7 @@ from scriptixd.daemon.figures import Figures
 from scriptixd.daemon.folders import ConfiguredFolders, watched
 from scriptixd.daemon.loop import Loop
 from scriptixd.daemon.standstills import Standstills
+from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.room import DeliveryRoom, Due
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.asking import Asking
@@ -28,6 +29,7 @@ from scriptixd.jobs.limits import Limiter
 from scriptixd.jobs.pipeline import Pipeline
 from scriptixd.jobs.ports import Lane
 from scriptixd.jobs.queues import AskQueue, Queue, UploadQueue
+from scriptixd.jobs.recognition import Recognition
 from scriptixd.jobs.rounds import Rounds
 from scriptixd.jobs.sentences import sentence
 from scriptixd.jobs.source import CIRCUMSTANCES, Source
@@ -126,6 +128,7 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
         folders,
         service,
         Asking(store, service, service, rounds, settings.api.deadline),
+        Recognition(store, SidecarsBeside(folders), service, service),
         room,
         Completeness(window),
         limits,

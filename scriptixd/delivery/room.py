@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from scriptixd.captions import Units
+from scriptixd.delivery.adoption import Adoption
+from scriptixd.delivery.lying import digest_at
 from scriptixd.delivery.names import candidates, in_order, last_resort
 from scriptixd.delivery.sidecar import render
-from scriptixd.errors import FileTrouble, NameTaken, SourceMissing, StateTrouble, Stopped, TargetTrouble, Trouble
+from scriptixd.errors import NameTaken, SourceMissing, StateTrouble, Stopped, TargetTrouble, Trouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
@@ -31,10 +33,9 @@ LOG = logging.getLogger("scriptixd.delivery")
 
 IDLE = 3600.0  # s: whoever makes work wakes us
 NO_SPEECH = "there is no speech in it"
+ADOPTED = "the set that lay there was taken for it, as it is"
 BUG = ("scriptixd ran into a bug of its own with this transcript", "its log has the details; the transcript is kept")
-NOT_OURS = ""  # the hash of what cannot be read as a file: a directory, a link, a file of somebody else's alone
 TAKEN_AWAY = 3  # failures after which a sidecar that the disk confirmed, and that is not there, counts as taken away
-BLOCK = 1024 * 1024  # bytes read at a time of a sidecar that lies there
 
 
 class Folders(Protocol):
@@ -96,6 +97,7 @@ class DeliveryRoom:
         self._chance = chance
         self._beat = beat
         self._claims = claims
+        self._adoption = Adoption(store, units)
         self._swept: set[tuple[str, str]] = set()
 
     def run_once(self, now: Now) -> float:
@@ -148,6 +150,9 @@ class DeliveryRoom:
             return Unwanted("its source has other content by now")
         terms = self._folders.terms(order.source.folder, order.source.path)
         written = {sidecar.output: sidecar for sidecar in self._store.deliveries.sidecars(delivery.id)}
+        if not written and (set_there := self._adopted(order, terms)):
+            LOG.info("%s: adopted %s", _place(order.source), ", ".join(shown(name) for name in set_there))
+            return Delivered(ADOPTED, terms.erase_after)
         note = ""
         for output in in_order(terms.outputs):
             sidecar = written.get(output)
@@ -160,15 +165,17 @@ class DeliveryRoom:
             self._write(order, output, data, sidecar, now)
             return None
         made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
-        LOG.info(
-            "%s: wrote %s", shown(f"{order.source.folder}/{order.source.path}"), ", ".join(shown(name) for name in made)
-        )
+        LOG.info("%s: wrote %s", _place(order.source), ", ".join(shown(name) for name in made))
         return Delivered(note, terms.erase_after)
+
+    def _adopted(self, order: Order, terms: Terms) -> Sequence[str]:
+        names = self._names_in(order.root, order.source)
+        return self._adoption.adopt(order.delivery, order.job, order.source, order.root, terms.outputs, names)
 
     def _write(self, order: Order, output: str, data: bytes, intended: Sidecar | None, now: Now) -> None:
         self._sweep(order)
         digest = hashlib.sha256(data).hexdigest()
-        if intended is not None and _digest(order.root, intended.path) == intended.sha256:
+        if intended is not None and digest_at(order.root, intended.path) == intended.sha256:
             self._store.deliveries.written(intended, now.wall)  # the end of it was not recorded
             return
         for place in self._places(order, output, digest):
@@ -224,7 +231,7 @@ class DeliveryRoom:
             known = {ours.sha256, ours.replaces}
         else:
             return None
-        digest = _digest(root, path)
+        digest = digest_at(root, path)
         return Place(path, digest) if digest is not None and digest in known else None
 
     def _names_in(self, root: Root, source: Source) -> Collection[str]:
@@ -278,7 +285,7 @@ def _read_back(order: Order, sidecar: Sidecar) -> None:
 
     Raises TargetTrouble if it is not. One that is gone each time is taken away by somebody as soon as it appears.
     """
-    found = _digest(order.root, sidecar.path)
+    found = digest_at(order.root, sidecar.path)
     if found == sidecar.sha256 or (found is None and order.delivery.failures >= TAKEN_AWAY):
         return
     raise TargetTrouble(
@@ -288,16 +295,5 @@ def _read_back(order: Order, sidecar: Sidecar) -> None:
     )
 
 
-def _digest(root: Root, path: str) -> str | None:
-    """SHA-256 of what lies at a path, None if nothing does."""
-    digest, offset = hashlib.sha256(), 0
-    try:
-        with root.open(path) as reader:
-            while block := reader.read(offset, BLOCK):
-                digest.update(block)
-                offset += len(block)
-    except SourceMissing:
-        return None
-    except FileTrouble:
-        return NOT_OURS
-    return digest.hexdigest()
+def _place(source: Source) -> str:
+    return shown(f"{source.folder}/{source.path}")

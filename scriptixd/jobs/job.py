@@ -1,6 +1,6 @@
 """A job: one content under one request, paid at most once; and what today's configuration says of a path.
 
-Pure records: no clock, no file, no database. What moves a job is in events.py.
+Pure records: no clock, no file, no database. What moves a job is in events.py and transitions.py.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ class Request:
     def key(self) -> str:
         """The whole request as one text, equal exactly for equal requests."""
         return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    def unlike(self, other: Request) -> str:
+        """A sentence for what is asked now, of a content that was transcribed under another request."""
+        ours, theirs = asdict(self), asdict(other)
+        differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+        return "its content was transcribed before, and today's settings ask for " + ", ".join(differing)
 
     @classmethod
     def from_key(cls, key: str) -> Request:
@@ -107,6 +113,8 @@ class State(StrEnum):
 
 ACTIVE = (State.FOUND, State.UPLOADING, State.CLOSING, State.UPLOADED, State.TRANSCRIBING)
 
+
+ADOPTED_UPLOAD: Final = ""  # the upload of a transcript that was found: nothing is known of it
 
 # Unix seconds: a delivery is due when its result is there, and until then it is not even looked at.
 NO_RESULT_YET: Final = 1e15

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scriptixd.errors import Away, FileTrouble, OverBudget, ShareTrouble, SourceMissing, StateTrouble
@@ -34,6 +34,7 @@ from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.originals import Originals
 from scriptixd.jobs.ports import Desk, Examiner, Folders, Gauge, Limits, Uploads
 from scriptixd.jobs.reading import NOTHING, Changed, Chunk, Content, Prefix
+from scriptixd.jobs.recognition import Recognition
 from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import shown
 
@@ -67,6 +68,7 @@ class Pipeline:
         folders: Folders,
         uploads: Uploads,
         asking: Asking,
+        recognition: Recognition,
         desk: Desk,
         examiner: Examiner,
         limits: Limits,
@@ -80,8 +82,9 @@ class Pipeline:
         self._folders = folders
         self._uploads = uploads
         self._asking = asking
+        self._recognition = recognition
         self._desk = desk
-        self._examination = Examination(store, examiner)
+        self._examination = Examination(store, examiner, recognition)
         self._limits = limits
         self._gauge = gauge
         self._stop = stop
@@ -150,10 +153,8 @@ class Pipeline:
                 f"{shown(source.path)} has {job.stat.size} bytes, more than max_size allows ({terms.max_size})",
                 "raise max_size for this folder, then: scriptixd retry",
             )
-        if job.sha256 is not None and (shared := self._store.jobs.fold(job, now.wall)):
-            place = shown(f"{source.folder}/{source.path}")
-            LOG.info("%s: its content is known already: shares job %d, nothing is sent", place, shared.id)
-            return shared
+        if (known_before := self._recognition.known(job, now)) is not None:
+            return known_before
         try:
             with self._originals.opened(source, job, self._stop, self._gauge.beat) as content:
                 seconds = self._examination.obstacle(job, source, content, terms, now)
@@ -197,6 +198,8 @@ class Pipeline:
             return self._originals.given_up(job, change.what)
         except SourceMissing as missing:  # or its share is not mounted: the scanner tells these apart
             return _looked_at_again(job, missing.what, now)
+        if self._recognition.is_forgotten(self._store.contents.same(replace(job, sha256=whole))):
+            return UploadLost("its content was transcribed before, and that transcript is not stored any more")
         self._read[job.id] = read
         after = self._store.jobs.close_or_fold(job, whole, now.wall)
         if after is not None and after.id != job.id:

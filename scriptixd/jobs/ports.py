@@ -252,6 +252,26 @@ class Desk(Protocol):
         """Show, before a cent is spent, that the sidecars could be written. TargetTrouble or NameTaken if not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """What a JSON sidecar says of itself: of which content it is the transcript, under which request."""
+
+    size: int  # bytes of the source
+    sha256: str  # of the source, 64 hex digits
+    request: Request
+    body: bytes = field(repr=False)  # the service's reply
+    session_id: str
+    key_fingerprint: str | None
+    seconds: float | None  # of media
+
+
+class Beside(Protocol):
+    """The transcripts that lie where a source's sidecars would be."""
+
+    def transcripts(self, source: Source) -> Sequence[Lying]:
+        """Those that can be read, the likeliest first; none where the folder is not configured. ShareTrouble."""
+
+
 class Gauge(Protocol):
     """Live figures: no facts, only to be shown."""
 

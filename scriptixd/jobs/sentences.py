@@ -16,6 +16,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Missing": "is not in its directory any more",
     "UploadOpened": "upload begun",
     "Hashed": "was read, because another file has its size",
+    "Adopted": "has its transcript beside it, which is adopted: nothing is sent",
     "ChunkAccepted": "upload goes on",
     "Closing": "the last part is sent",
     "UploadFinished": "upload complete: paid for",

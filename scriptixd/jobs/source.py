@@ -60,6 +60,7 @@ class Admission:
     request: Request
     held_for: str = ""  # a sentence: why a person's yes is needed first
     ignored: bool = False
+    marked: bool = False  # what lies beside it may be its transcript: that is looked at before a yes is asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from typing import Final
 
 from scriptixd.jobs.bounds import ALL
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted, furthest
+from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted
 from scriptixd.jobs.job import Job, Request, State
 from scriptixd.jobs.source import QuestionKind, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.requests import Verb, VerbRequest
+from scriptixd.jobs.transitions import furthest
 
 # Requests in one transaction, a tenth of a second: a yes to 100,000 files must not keep us from stopping.
 AT_ONCE: Final = 200

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scriptixd.jobs.source import HELD_FOR_EXISTING, HELD_FOR_FLOOD, Admission, Existing, Sighting, Source
 from scriptixd.roots.paths import joined
@@ -55,6 +55,7 @@ class Judge:
     policy: Callable[[str], Policy]
     window: float  # s, where the policy names none
     boot_id: str
+    marked: Callable[[str, Collection[str]], bool]  # by path, and the names in its directory
 
     def compare(self, directory: str, listing: Listing, known: Mapping[str, Source], moment: Moment) -> Findings:
         """What has to be written down; a name that the filter refuses counts as not being there."""
@@ -62,6 +63,7 @@ class Judge:
         directories: list[str] = []
         unknown: set[str] = set()
         there: set[str] = set()
+        names = frozenset(row[0] for row in listing.rows)
         restless, earliest = False, math.inf
         for entry in listing:
             path = joined(directory, entry.name)
@@ -74,6 +76,8 @@ class Judge:
                 there.add(entry.name)
                 before = known.get(entry.name)
                 sighting, settles = self._sighting(path, entry.name, entry.stat, before, moment)
+                if sighting is not None and sighting.admission is not None and self.marked(path, names):
+                    sighting = replace(sighting, admission=replace(sighting.admission, marked=True))
                 earliest = min(earliest, settles)
                 if sighting is not None and sighting.look is None and not moment.learns:
                     restless, sighting = True, None

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -59,6 +59,7 @@ class Watched:
     windows: tuple[float | None, ...] = (None,)  # s: every settle window that a file in it may have
     scan_interval: float | None = None  # s
     ask_above: int | None = None  # files within an hour
+    marked: Callable[[str, Collection[str]], bool] = lambda _path, _names: False  # see Judge
 
 
 class Scanner:
@@ -197,7 +198,7 @@ class Scanner:
 
     def _walk(self, footing: Footing, now: Now, before: Filter | None) -> Walk:
         watched, disk = self._watched, footing.disk
-        judge = Judge(watched.filter, before, watched.policy, settle_window(None, disk), self._boot)
+        judge = Judge(watched.filter, before, watched.policy, settle_window(None, disk), self._boot, watched.marked)
         means = Means(
             folder=watched.name,
             root=self._root,

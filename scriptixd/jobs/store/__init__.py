@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scriptixd.jobs.store.asked import Asked
+from scriptixd.jobs.store.contents import Contents
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.deliveries import Deliveries
 from scriptixd.jobs.store.erasures import Erasures
@@ -20,7 +21,8 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.erasures = Erasures(database)
-        self.jobs = Jobs(database, self.erasures)
+        self.contents = Contents(database)
+        self.jobs = Jobs(database, self.erasures, self.contents)
         self.sources = Sources(database, self.jobs)
         self.deliveries = Deliveries(database, self.jobs, self.erasures)
         self.requests = Requests(database)

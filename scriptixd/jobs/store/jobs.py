@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from scriptixd.jobs.clock import local_day
 from scriptixd.jobs.events import (
+    Adopted,
     Closing,
     Event,
     Held,
@@ -23,12 +24,11 @@ from scriptixd.jobs.events import (
     StillRunning,
     UploadFinished,
     UploadOpened,
-    advance,
     detail_of,
-    without_upload,
 )
 from scriptixd.jobs.job import NO_RESULT_YET, DeliveryState, Job, Request, State
 from scriptixd.jobs.source import Source
+from scriptixd.jobs.store.contents import Contents
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.erasures import Erasures
 from scriptixd.jobs.store.history import remember
@@ -41,6 +41,7 @@ from scriptixd.jobs.store.rows import (
     job_values,
     source_from,
 )
+from scriptixd.jobs.transitions import advance, without_upload
 
 TWIN_PATIENCE = 86400.0  # s: nor for one of which nothing was heard for so long, as in a folder that is away
 TWIN_FAILURES = 5  # in a row, after which nobody waits for a job any more: it may be stuck for as long as its disk is
@@ -69,9 +70,10 @@ _LAST_PAID = "id = (SELECT max(id) FROM ledger WHERE job_id = ?)"
 class Jobs:
     """What the pipeline and the scanner do to jobs."""
 
-    def __init__(self, database: Database, erasures: Erasures) -> None:
+    def __init__(self, database: Database, erasures: Erasures, contents: Contents) -> None:
         self._database = database
         self._erasures = erasures
+        self._contents = contents
 
     def get(self, job_id: int) -> Job | None:
         with self._database.reading() as connection:
@@ -99,10 +101,21 @@ class Jobs:
             self.remember(after.id, None, type(event).__name__, after.state, detail_of(event), at, lasting=lasting)
         return after
 
-    def create(self, source: Source, request: Request, held_for: str, redo: int, at: float, cleared: str = "") -> Job:
+    def create(
+        self,
+        source: Source,
+        request: Request,
+        held_for: str,
+        redo: int,
+        at: float,
+        cleared: str = "",
+        *,
+        asks: bool = True,
+    ) -> Job:
         """A new job for a source's content, and this source's share of it; held, if a yes is needed for it.
 
-        `cleared`: the doubts about this content that a person has said yes to already, a line each.
+        `cleared`: the doubts about this content that a person has said yes to already, a line each. Without `asks`
+        it is looked first whether it is known.
         """
         fresh = Job(
             id=0,  # the database gives it
@@ -113,6 +126,7 @@ class Jobs:
             redo=redo,
             created_at=at,
             updated_at=at,
+            held_for="" if asks else held_for,
             cleared=cleared,
         )
         with self._database.transaction() as connection:
@@ -122,7 +136,7 @@ class Jobs:
             job = replace(fresh, id=given or 0)
             self.remember(job.id, source.id, "Settled", job.state, "", at)
             self._share(job, source, at)
-            held = self.apply(job, Held(held_for), at) if held_for else None
+            held = self.apply(job, Held(held_for), at) if asks and held_for else None
         return held or job
 
     def follow(self, job: Job, request: Request, at: float) -> Job | None:
@@ -136,6 +150,16 @@ class Jobs:
             self.remember(job.id, None, "RequestFollowed", after.state, request.key, at)
         return after
 
+    def paid_again(self, job: Job, redo: int, at: float) -> Job | None:
+        """A job that was not sent yet pays for known content once more, because a person said so."""
+        with self._database.transaction() as connection:
+            current = self.get(job.id)
+            if current is None or current.version != job.version or current.state is not State.FOUND:
+                return None
+            after = replace(current, redo=redo, updated_at=at, version=current.version + 1)
+            _put(connection, after)
+        return after
+
     def fold(self, job: Job, at: float) -> Job | None:
         """Share another job's transcript, if one of this content and request is known; returns that one.
 
@@ -144,7 +168,7 @@ class Jobs:
         """
         with self._database.transaction():
             current = self.get(job.id)
-            into = self._same_content(job)
+            into = self._contents.same(job)
             if into is None or current is None or current.version != job.version:
                 return None
             self.merge(job, into, at)
@@ -206,12 +230,6 @@ class Jobs:
             row = connection.execute(query, (source_id,)).fetchone()
         return job_from(row) if row else None
 
-    def content_of_size_known(self, job: Job) -> bool:
-        """Whether another job's content has this size and was read: then this one must be read before it is sent."""
-        query = "SELECT 1 FROM jobs WHERE size = ? AND id != ? AND redo >= ? AND sha256 IS NOT NULL LIMIT 1"
-        with self._database.reading() as connection:
-            return connection.execute(query, (job.stat.size, job.id, job.redo)).fetchone() is not None
-
     def has_shares(self, source_id: int) -> bool:
         """Whether a source has, or ever had, a share of any job."""
         query = "SELECT 1 FROM deliveries WHERE source_id = ? LIMIT 1"
@@ -222,36 +240,6 @@ class Jobs:
         """Whether the ledger has a payment for the job."""
         with self._database.reading() as connection:
             return connection.execute("SELECT 1 FROM ledger WHERE job_id = ? LIMIT 1", (job_id,)).fetchone() is not None
-
-    def length_before(self, job: Job, source: Source) -> float | None:
-        """The media seconds of what was last paid for as this source, before it had the content of this job."""
-        query = """SELECT jobs.media_seconds FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
-            WHERE deliveries.source_id = ? AND jobs.id != ?
-            AND EXISTS (SELECT 1 FROM ledger WHERE ledger.job_id = jobs.id) ORDER BY deliveries.id DESC LIMIT 1"""
-        with self._database.reading() as connection:
-            row = connection.execute(query, (source.id, job.id)).fetchone()
-        return row[0] if row else None
-
-    def seconds_come(self, job: Job, since: float) -> float:
-        """The media seconds that came to a job's folder since then and were sent without a yes, but for its own."""
-        query = """SELECT coalesce(sum(media_seconds), 0.0) FROM jobs
-            WHERE folder = ? AND created_at >= ? AND id != ? AND cleared = '' AND EXISTS (SELECT 1 FROM deliveries
-                JOIN sources ON sources.id = deliveries.source_id
-                WHERE deliveries.job_id = jobs.id AND sources.existing = 0)"""
-        with self._database.reading() as connection:
-            (seconds,) = connection.execute(query, (job.folder, since, job.id)).fetchone()
-        return float(seconds)
-
-    def _same_content(self, job: Job) -> Job | None:
-        """Another job of this content and request that was paid, or may have been."""
-        query = f"""SELECT {JOB_COLUMNS} FROM jobs
-            WHERE sha256 = ? AND size = ? AND request = ? AND redo >= ? AND id != ?
-            AND (closing_at IS NOT NULL OR EXISTS (SELECT 1 FROM ledger WHERE ledger.job_id = jobs.id))
-            ORDER BY closing_at IS NULL, redo DESC, id LIMIT 1"""
-        values = (job.sha256, job.stat.size, job.request.key, job.redo, job.id)
-        with self._database.reading() as connection:
-            row = connection.execute(query, values).fetchone()
-        return job_from(row) if row else None
 
     def due(
         self, state: State, at: float, folder: str | None, excluded: Collection[int], without: Collection[str] = ()
@@ -299,6 +287,16 @@ class Jobs:
         with self._database.reading() as connection:
             row = connection.execute("SELECT body FROM results WHERE job_id = ?", (job_id,)).fetchone()
         return zlib.decompress(row[0]) if row else None
+
+    def has_result(self, job_id: int) -> bool:
+        """Whether the service's reply is stored."""
+        with self._database.reading() as connection:
+            return connection.execute("SELECT 1 FROM results WHERE job_id = ?", (job_id,)).fetchone() is not None
+
+    def keep_result(self, job: Job, body: bytes, at: float) -> None:
+        """A reply that was stored before, and was found again."""
+        with self._database.transaction() as connection:
+            _store_result(connection, job, body, at)
 
     def remember(
         self,
@@ -365,6 +363,12 @@ def _put(connection: sqlite3.Connection, job: Job) -> None:
     connection.execute(f"UPDATE jobs SET ({JOB_FACTS}) = ({JOB_MARKS}) WHERE id = ?", (*job_values(job), job.id))
 
 
+def _store_result(connection: sqlite3.Connection, job: Job, body: bytes, at: float) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO results (job_id, body, stored_at) VALUES (?, ?, ?)", (job.id, zlib.compress(body), at)
+    )
+
+
 def _settle_accounts(connection: sqlite3.Connection, job: Job, event: Event, at: float) -> None:
     """What an event means beside the job's own row: the result, what limits count, the ledger of what was paid."""
     match event:
@@ -379,11 +383,11 @@ def _settle_accounts(connection: sqlite3.Connection, job: Job, event: Event, at:
                 "INSERT INTO ledger (job_id, day, folder, media_seconds, failed, paid_at) VALUES (?, ?, ?, ?, 0, ?)",
                 (job.id, day, job.folder, job.media_seconds, at),
             )
+        case Adopted(body):
+            _store_result(connection, job, body, at)
+            connection.execute("UPDATE deliveries SET due_at = 0 WHERE job_id = ? AND state = 'pending'", (job.id,))
         case ResultReady(body, _):
-            connection.execute(
-                "INSERT OR REPLACE INTO results (job_id, body, stored_at) VALUES (?, ?, ?)",
-                (job.id, zlib.compress(body), at),
-            )
+            _store_result(connection, job, body, at)
             connection.execute(f"UPDATE ledger SET media_seconds = ? WHERE {_LAST_PAID}", (job.media_seconds, job.id))
             connection.execute("UPDATE deliveries SET due_at = 0 WHERE job_id = ? AND state = 'pending'", (job.id,))
         case Rejected(voids=True):

@@ -59,7 +59,9 @@ class Succession:
             self._jobs.share(known, [source], at)
             self._leave(job, source, at)
         elif job is None:
-            self._jobs.create(source, admission.request, self._held_for(source, admission), 0, at)
+            self._jobs.create(
+                source, admission.request, self._held_for(source, admission), 0, at, asks=not admission.marked
+            )
         elif job.state is State.GONE:
             back = self._jobs.apply(job, SourceBack(source.stat), at)
             if back is not None and back.state is State.HELD:  # for what it was held, is not there any more
@@ -70,7 +72,7 @@ class Succession:
             # A person's no holds for the same recording with a new tag; a yes was given, or none is needed.
             again = DISMISSED_BEFORE if source.stat.size == job.stat.size else ""
             held_for = (admission.held_for or again) if job.state is State.DISMISSED else ""
-            self._jobs.create(source, admission.request, held_for, 0, at)
+            self._jobs.create(source, admission.request, held_for, 0, at, asks=not admission.marked)
             self._leave(job, source, at)
 
     def gone(self, source: Source, at: float) -> None:

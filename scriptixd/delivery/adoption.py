@@ -1,0 +1,139 @@
+"""The transcripts that lie where a source's sidecars would be: ours from another time, host or state file.
+
+Reads what they say of themselves and believes nothing of it: whether they are about a content is for whoever hashes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+from scriptixd.captions import Units
+from scriptixd.delivery.lying import bytes_at, digest_at
+from scriptixd.delivery.names import WHOLE_SET_MARK, candidates, last_resort
+from scriptixd.delivery.sidecar import KEY, render
+from scriptixd.jobs.job import Delivery, DocumentType, Job, Request
+from scriptixd.jobs.ports import Folders, Lying
+from scriptixd.jobs.source import Source
+from scriptixd.jobs.store import Store
+from scriptixd.roots.root import Root
+
+LARGEST: Final = 256 * 1024 * 1024  # bytes of a JSON that is read whole: a day of speech has some 10 MB
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class SidecarsBeside:
+    """Implements Beside of jobs/ports.py."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+
+    def transcripts(self, source: Source) -> Sequence[Lying]:
+        """Those that can be read, the likeliest first; none where the folder is not configured. ShareTrouble."""
+        root = self._folders.root(source.folder)
+        if root is None:
+            return ()
+        return [lying for path in marks(source.path) if (lying := read_transcript(root, path)) is not None]
+
+
+class Adoption:
+    """Takes a set that lies there for the one that would be written, as it is."""
+
+    def __init__(self, store: Store, units: Units) -> None:
+        self._store = store
+        self._units = units
+
+    def adopt(
+        self, delivery: Delivery, job: Job, source: Source, root: Root, outputs: Sequence[str], names: Collection[str]
+    ) -> Sequence[str]:
+        """The names of the set of just this job that lies there, nobody's until now; none where none does.
+
+        `names` are those in the source's directory. What differs from what would be written was edited by somebody,
+        or made with other settings: it is remembered as such, and is never written over.
+        """
+        mark = next((path for path in self._nobodys(source, WHOLE_SET_MARK, names) if _is_of(root, path, job)), None)
+        own = digest_at(root, mark) if mark is not None else None
+        if mark is None or not own:
+            return ()
+        found = [(WHOLE_SET_MARK, mark, own)]
+        for output in outputs:
+            if output != WHOLE_SET_MARK:
+                found += self._one(job, source, root, output, names)
+        with self._store.database.transaction():
+            for output, path, digest in found:
+                ours = self._store.deliveries.intend(delivery, source.folder, path, output, digest, None)
+                self._store.deliveries.written(ours, job.updated_at)
+        return [path.rpartition("/")[2] for _, path, _ in found]
+
+    def _one(
+        self, job: Job, source: Source, root: Root, output: str, names: Collection[str]
+    ) -> Iterator[tuple[str, str, str]]:
+        """One file of the set: the one that is as it would be written, or else the likeliest."""
+        data = render(output, self._store.jobs.result(job.id) or b"", job, source, self._units)
+        wanted = hashlib.sha256(data or b"").hexdigest()
+        there = list(self._nobodys(source, output, names))
+        same = next((path for path in there if digest_at(root, path) == wanted), None)
+        if there:
+            yield output, same or there[0], wanted
+
+    def _nobodys(self, source: Source, output: str, names: Collection[str]) -> Iterator[str]:
+        """The paths at which an output may lie, does lie, and is not known as anybody's."""
+        for path in (*candidates(source.path, output), last_resort(source.path, output)):
+            there = path.rpartition("/")[2] in names
+            if there and self._store.deliveries.sidecar_at(source.folder, path) is None:
+                yield path
+
+
+def _is_of(root: Root, path: str, job: Job) -> bool:
+    lying = read_transcript(root, path)
+    return lying is not None and (lying.sha256, lying.size, lying.request) == (job.sha256, job.stat.size, job.request)
+
+
+def marks(source_path: str) -> Iterator[str]:
+    """Where the JSON of a set may lie."""
+    yield from candidates(source_path, WHOLE_SET_MARK)
+    yield last_resort(source_path, WHOLE_SET_MARK)
+
+
+def is_marked(source_path: str, names: Collection[str]) -> bool:
+    """Whether a directory with these names may hold a set for this source."""
+    return any(mark.rpartition("/")[2] in names for mark in marks(source_path))
+
+
+def read_transcript(root: Root, path: str) -> Lying | None:
+    """What a JSON sidecar says; None where there is none, or it is nobody's that we know. ShareTrouble."""
+    text = bytes_at(root, path, LARGEST)
+    try:
+        return _lying(json.loads(text)) if text is not None else None
+    except (ValueError, KeyError, TypeError, RecursionError):  # of whatever anybody calls .json
+        return None
+
+
+def _lying(said: Any) -> Lying | None:
+    about = said.pop(KEY)
+    source, request, session = about["source"], about["request"], about["session_id"]
+    known = {field.name for field in fields(Request)}
+    if not _SHA256.match(source["sha256"]) or not isinstance(session, str) or not set(request) <= known:
+        return None
+    fingerprint = about.get("key_fingerprint")
+    return Lying(
+        int(source["size"]),
+        source["sha256"],
+        Request(**{**request, "document_type": DocumentType(request["document_type"])}),
+        json.dumps(said, ensure_ascii=False).encode("utf-8"),
+        session,
+        fingerprint if isinstance(fingerprint, str) else None,
+        _seconds(said.get("result")),
+    )
+
+
+def _seconds(result: object) -> float | None:
+    duration = result.get("duration") if isinstance(result, dict) else None
+    if isinstance(duration, bool) or not isinstance(duration, int | float):
+        return None
+    return float(duration) if math.isfinite(duration) and duration > 0 else None
