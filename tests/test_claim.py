@@ -21,6 +21,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.roots.gate import Gate
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.paths import shown
+from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from scriptixd.watch.claim import (
     COUNTED_MOST,
     DEAD_AFTER,
@@ -112,6 +113,13 @@ def test_a_claim_is_renewed_when_it_is_due_and_costs_nothing_before(tmp_path: Pa
     second = told(tmp_path)
     assert first != second
     assert {key for key in first if first[key] != second[key]} == {"beat"}
+
+
+def test_what_a_crash_in_the_middle_of_a_claim_left_is_swept_by_the_next_run(tmp_path: Path) -> None:
+    daemon(tmp_path).hold(at(0))
+    (tmp_path / f"{TEMPORARY_PREFIX}0123456789abcdef01234567{TEMPORARY_SUFFIX}").write_bytes(b"{")
+    assert daemon(tmp_path).hold(at(60)) == Ours()
+    assert os.listdir(tmp_path) == [NAME]
 
 
 def test_our_own_claim_from_before_a_crash_is_ours_at_once_and_keeps_its_age(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Re
     try:
         store.jobs.apply(job, _EVENTS[request.verb], now.wall)
     except Unlisted:
-        return f"there is nothing to {request.verb}: it is {job.state}"
+        return f"there is nothing to {request.verb}: it is {'done' if job.state is State.READY else job.state}"
     return _DONE[request.verb]
 
 

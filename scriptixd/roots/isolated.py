@@ -223,9 +223,9 @@ class IsolatedRoot:
     def _silent(self, path: str, began: float) -> Hung:
         place = joined(self._path.rstrip("/"), path) if path else self._path
         mount = MOUNTS.now().follow(place).mount
-        since = datetime.fromtimestamp(began).astimezone().isoformat(" ", "seconds")
+        since = datetime.fromtimestamp(began).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return Hung(
-            f"{shown(place)} does not answer since {since} ({shown(f'{mount.filesystem} {mount.source}')})",
+            f"{shown(place)} on {shown(f'{mount.filesystem} {mount.source}')} does not answer since {since}",
             "check its server and the network to it; it is asked again by itself",
         )
 

@@ -212,6 +212,8 @@ class Claim:
             "version": __version__,
         }
         data = json.dumps(claim, indent=2).encode("ascii") + b"\n"
+        if kept and not self._since:  # what a crash left here; while nobody has the root, temporaries may be another's
+            self._root.sweep("")
         self._root.write(NAME, data, seen.sha256 if seen is not None else None)
         self._since = since
 
