@@ -15,7 +15,7 @@ import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptixd.captions import FORMATS, NETFLIX, Cue, Layout, Transcript, cues, read_result, srt
+from scriptixd.captions import NETFLIX, Cue, Layout, Transcript, cues, read_result, srt
 from scriptixd.captions.timing import IN_SYNC_MS, Span, times
 
 
@@ -309,11 +309,6 @@ def test_a_last_line_that_is_a_number_is_no_number_of_a_cue() -> None:
     found = cues(transcript(spoken("nobody had expected that it would happen, 1995")))
     assert not any(line.isdigit() for cue in found for line in cue.lines[1:])
     assert read_by_pysubs2(srt(found)) == wanted(found)
-
-
-def test_the_registry_holds_every_format_under_its_name() -> None:
-    assert {name: (format_.name, format_.extension) for name, format_ in FORMATS.items()} == {"srt": ("srt", ".srt")}
-    assert FORMATS["srt"].render is srt
 
 
 # Any words at any time

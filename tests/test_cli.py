@@ -145,6 +145,21 @@ def test_convert_writes_captions_to_standard_output_or_to_a_file(desk: Desk, res
     assert in_ms != done.stdout
 
 
+@pytest.mark.parametrize(
+    ("format_", "beginning"), [("vtt", b"WEBVTT\n\nNOTE "), ("txt", b"hello there\n"), ("docx", b"PK")]
+)
+def test_convert_writes_every_format(desk: Desk, result: Path, format_: str, beginning: bytes) -> None:
+    out = desk.base / f"out.{format_}"
+    assert desk.say("convert", str(result), "-f", format_, "-o", str(out)).returncode == 0
+    assert out.read_bytes().startswith(beginning)
+
+
+def test_convert_to_what_is_no_format_names_those_that_are(desk: Desk, result: Path) -> None:
+    done = desk.say("convert", str(result), "-f", "odt")
+    assert done.returncode == 2
+    assert "formats are: srt, vtt, txt, docx" in done.stderr
+
+
 def test_convert_of_a_result_without_words_writes_nothing(desk: Desk, result: Path) -> None:
     result.write_text('{"result": {"status": "done", "results": []}}')
     out = desk.base / "out.srt"

@@ -201,8 +201,10 @@ def test_the_json_is_written_last_and_cannot_be_left_out(desk: Desk) -> None:
     assert desk.load(desk.folder("outputs: [json]")).folders[0].outputs == ("json",)
     assert "must contain 'json'" in desk.problems(desk.folder("outputs: [srt]"))[0]
     assert "names an output twice" in desk.problems(desk.folder("outputs: [json, srt, srt]"))[0]
-    (problem,) = desk.problems(desk.folder("outputs:", "  - json", "  - docx"))
-    assert problem.startswith("config.yaml:8: folders[0].outputs[1]: is not available in this version")
+    (problem,) = desk.problems(desk.folder("outputs:", "  - json", "  - odt"))
+    assert problem.startswith(
+        "config.yaml:8: folders[0].outputs[1]: is no output; outputs are json, srt, vtt, txt, docx"
+    )
 
 
 # What holds for a path

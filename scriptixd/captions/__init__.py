@@ -1,12 +1,14 @@
 """Captions: a result's words → cues → formats. Pure: bytes and records in, records and text out.
 
-Must never touch a file, the network or the clock, and imports nothing but the standard library and errors.
+Must never touch a file, the network or the clock, and imports nothing but the standard library and errors; docx.py
+alone needs a library.
 """
 
 from scriptixd.captions.cue import Cue, cues
-from scriptixd.captions.formats import FORMATS, Format, srt
+from scriptixd.captions.formats import FORMATS, Format, Spoken, Writing
 from scriptixd.captions.layout import NETFLIX, Layout
 from scriptixd.captions.result import Units, read_result
+from scriptixd.captions.srt import srt
 from scriptixd.captions.transcript import Transcript, Utterance, Word
 
 __all__ = [
@@ -15,10 +17,12 @@ __all__ = [
     "Cue",
     "Format",
     "Layout",
+    "Spoken",
     "Transcript",
     "Units",
     "Utterance",
     "Word",
+    "Writing",
     "cues",
     "read_result",
     "srt",

@@ -1,67 +1,98 @@
-"""Owns how cues are written down, format by format; must never change a time, nor trust a text it is given.
+"""Owns which formats there are, and what each is given; a further one is one function and one row in FORMATS.
 
-A further format is one function from cues to text and one row in FORMATS.
+A format decides itself whether there is anything to write: without speech there are no captions.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import MappingProxyType
 
-from scriptixd.captions.cue import Cue
-from scriptixd.captions.wording import one_line
-
-ARROW = "-->"
-# What players and parsers of SRT take for a tag: "<i>", "</", "<!", and anything between "<" and ">".
-_TAG = re.compile(r"<(?=[A-Za-z/!?]|[^>]*>)")
-# What ASS renderers, through which many players show SRT, take for a line break or a hard space.
-_ASS_BREAK = re.compile(r"\\(?=[Nnh])")
-WORD_JOINER = "\u2060"
-
-
-def srt(cues: Sequence[Cue]) -> str:
-    """SubRip: numbered from 1, `HH:MM:SS,mmm` with more digits above 99 hours, LF, a blank line after every cue.
-
-    A cue in which nothing can be seen is left out. Write it as UTF-8; without cues it is empty, and players refuse
-    an empty file.
-    """
-    blocks: list[str] = []
-    for cue in cues:
-        text = _srt_text(cue.lines)
-        if text:
-            times = f"{_srt_time(cue.start_ms)} {ARROW} {_srt_time(cue.end_ms)}"
-            blocks.append(f"{len(blocks) + 1}\n{times}\n{text}\n")
-    return "\n".join(blocks)
+from scriptixd.captions.cue import Cue, cues
+from scriptixd.captions.docx import docx
+from scriptixd.captions.layout import NETFLIX, Layout
+from scriptixd.captions.paragraphs import Paragraph, paragraphs
+from scriptixd.captions.srt import srt
+from scriptixd.captions.transcript import Transcript
+from scriptixd.captions.txt import txt
+from scriptixd.captions.vtt import vtt
 
 
-def _srt_time(milliseconds: int) -> str:
-    seconds, rest = divmod(milliseconds, 1000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{hour:02d}:{minute:02d}:{second:02d},{rest:03d}"
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How files are written, where somebody may want it otherwise."""
+
+    srt_bom: bool = False  # a byte order mark, which some players need to see that it is UTF-8
+    srt_crlf: bool = False  # line ends of Windows
+    vtt_note: str = "automatic, not reviewed"  # empty: none
 
 
-def _srt_text(lines: Sequence[str]) -> str:
-    text = "\n".join(filter(None, map(one_line, lines))).replace(ARROW, "→")
-    if "<" in text:
-        text = _TAG.sub("‹", text)
-    # Some players hide whatever stands in braces, as an instruction about style.
-    if "{" in text:
-        text = text.replace("{", "(").replace("}", ")")
-    if "\\" in text:
-        text = _ASS_BREAK.sub("\\\\" + WORD_JOINER, text)
-    return text
+class Spoken:
+    """A transcript as the formats want it: in cues to be shown, or in paragraphs to be read."""
+
+    def __init__(self, transcript: Transcript, title: str = "", layout: Layout = NETFLIX) -> None:
+        self.title = title
+        self._transcript = transcript
+        self._layout = layout
+
+    def cues(self) -> Sequence[Cue]:
+        return cues(self._transcript, self._layout)
+
+    def paragraphs(self) -> Sequence[Paragraph]:
+        return paragraphs(self._transcript)
+
+
+Render = Callable[[Spoken, Writing], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A way to write cues: its name in settings, the ending of its files, and the function that does it."""
+    """A way to write a transcript. Its name is that of the setting and the ending of its files.
+
+    `needs` is a module that is not installed by itself, and `extra` what installs it.
+    """
 
     name: str
-    extension: str
-    render: Callable[[Sequence[Cue]], str]
+    render: Render
+    needs: str = ""
+    extra: str = ""
+
+    @property
+    def lacking(self) -> str:
+        """What to install before it can be written; empty where nothing is missing."""
+        return f"pip install 'scriptixd[{self.extra}]'" if self.needs and find_spec(self.needs) is None else ""
 
 
-FORMATS: Mapping[str, Format] = MappingProxyType({format_.name: format_ for format_ in (Format("srt", ".srt", srt),)})
+def _srt(spoken: Spoken, writing: Writing) -> bytes | None:
+    text = srt(spoken.cues())
+    if writing.srt_crlf:
+        text = text.replace("\n", "\r\n")
+    return text.encode("utf-8-sig" if writing.srt_bom else "utf-8") if text else None
+
+
+def _vtt(spoken: Spoken, writing: Writing) -> bytes | None:
+    text = vtt(spoken.cues(), writing.vtt_note)
+    return text.encode("utf-8") if text else None
+
+
+def _txt(spoken: Spoken, _writing: Writing) -> bytes:
+    return txt(spoken.paragraphs()).encode("utf-8")
+
+
+def _docx(spoken: Spoken, _writing: Writing) -> bytes:
+    return docx(spoken.paragraphs(), spoken.title)
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        format_.name: format_
+        for format_ in (
+            Format("srt", _srt),
+            Format("vtt", _vtt),
+            Format("txt", _txt),
+            Format("docx", _docx, needs="docx", extra="docx"),
+        )
+    }
+)

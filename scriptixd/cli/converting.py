@@ -1,4 +1,4 @@
-"""`convert`: a result file to captions.
+"""`convert`: a result file, or the JSON beside a recording, to captions or a document.
 
 Must never need a configuration, a state file or a network, and imports only what captions need.
 """
@@ -8,16 +8,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from scriptixd.captions import FORMATS, Units, cues, read_result
+from scriptixd.captions import FORMATS, Spoken, Units, Writing, read_result
 from scriptixd.cli.output import complain
 from scriptixd.errors import FileTrouble, StartError, TargetTrouble
 
 
 def convert(result: str, format_name: str, output: str | None, units: str) -> None:
-    """Write the captions of a result; where nothing was said, nothing is written, and a sentence tells so."""
+    """Write what a result says in a format; where there is nothing to write, a sentence tells so."""
     chosen = FORMATS.get(format_name)
     if chosen is None:
         raise StartError(f"there is no format '{format_name}'", f"formats are: {', '.join(FORMATS)}")
+    if chosen.lacking:
+        raise StartError(f"the format '{format_name}' needs a library that is not installed", chosen.lacking)
     if units not in set(Units):
         raise StartError(f"there is no unit '{units}'", f"units are: {', '.join(Units)}")
     try:
@@ -25,20 +27,20 @@ def convert(result: str, format_name: str, output: str | None, units: str) -> No
     except OSError as error:
         raise StartError(f"{result} cannot be read: {error.strerror}", "name a result file") from error
     try:
-        found = cues(read_result(payload, Units(units)))
+        transcript = read_result(payload, Units(units))
     except FileTrouble as trouble:
         raise FileTrouble(f"{result}: {trouble.what}", trouble.hint) from trouble
-    if not found:
+    written = chosen.render(Spoken(transcript, Path(result).stem), Writing())
+    if written is None:
         complain(f"{result}: there is no speech in it, so nothing was written")
         return
-    captions = chosen.render(found).encode("utf-8")
     if output is None:
-        sys.stdout.buffer.write(captions)
+        sys.stdout.buffer.write(written)
         sys.stdout.buffer.flush()
         return
     try:
         with Path(output).open("xb") as file:
-            file.write(captions)
+            file.write(written)
     except FileExistsError as error:
         raise TargetTrouble(f"{output} is there already", "move it away, or name another file with -o") from error
     except OSError as error:

@@ -25,7 +25,7 @@ from scriptixd.config.model import (
 from scriptixd.config.settings import PathSettings
 from scriptixd.config.values import JSON_OUTPUT
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import Labels, Request, Webhook
+from scriptixd.jobs.job import DocumentType, Labels, Request, Webhook
 from scriptixd.jobs.timetable import Rates
 
 REQUIRED: Final = {"language": "what is spoken, such as nl", "document_type": "caption or document"}
@@ -173,7 +173,9 @@ def bounds_of(block: BoundsBlock) -> Bounds:
 
 
 def outputs_of(block: PathBlock) -> tuple[str, ...]:
-    outputs = block.outputs if block.outputs is not None else (JSON_OUTPUT, "srt")
+    """In the order of writing, the JSON last; by themselves they are those that fit what is asked for."""
+    fitting = (JSON_OUTPUT, "srt", "txt") if block.document_type is DocumentType.DOCUMENT else (JSON_OUTPUT, "srt")
+    outputs = fitting if block.outputs is None else block.outputs
     return tuple(sorted(outputs, key=lambda name: name == JSON_OUTPUT))
 
 

@@ -255,7 +255,9 @@ def output(value: Value) -> str:
     content = text(value)
     names = (JSON_OUTPUT, *FORMATS)
     if content not in names:
-        raise ValueError(f"is not available in this version; outputs are {' and '.join(names)}")
+        raise ValueError(f"is no output; outputs are {', '.join(names)}")
+    if content in FORMATS and (install := FORMATS[content].lacking):
+        raise ValueError(f"needs a library that is not installed: {install}")
     return content
 
 

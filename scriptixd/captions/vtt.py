@@ -1,0 +1,34 @@
+"""Owns WebVTT (W3C): escaped text, voices, and the note that nobody has reviewed it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scriptixd.captions.cue import Cue
+from scriptixd.captions.srt import ARROW, clock_time
+from scriptixd.captions.wording import one_line
+
+
+def vtt(cues: Sequence[Cue], note: str = "") -> str:
+    """`WEBVTT`, the note if there is one, and a blank line after every cue; empty where no cue shows anything."""
+    blocks = [block for cue in cues if (block := _block(cue))]
+    if not blocks:
+        return ""
+    remark = one_line(note.replace(ARROW, "→"))
+    return "\n".join(["WEBVTT\n", *([f"NOTE {remark}\n"] if remark else []), *blocks])
+
+
+def _block(cue: Cue) -> str:
+    lines = [_escaped(line) for text in cue.lines if (line := one_line(text))]
+    if not lines:
+        return ""
+    voice = one_line(cue.speaker or "")
+    if voice:
+        lines[0] = f"<v {_escaped(voice)}>{lines[0]}"
+    text = "\n".join(lines)
+    return f"{clock_time(cue.start_ms, '.')} {ARROW} {clock_time(cue.end_ms, '.')}\n{text}\n"
+
+
+def _escaped(text: str) -> str:
+    """With these three nothing in it is a tag, an entity, the end of a voice or an arrow."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
