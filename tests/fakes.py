@@ -180,7 +180,7 @@ class Service:
                 raise Away("409", retry_after=0.0)
             left = len(body)
             while left:
-                piece = body.read(min(left, 7))
+                piece = body.read(min(left, 7 if len(body) < 1000 else 4096))
                 if not piece:
                     raise Away("the body ended early")
                 if self.cut_after is not None and self.cut_after < len(piece):

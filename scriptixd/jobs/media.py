@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import io
 import math
+from typing import Final
 
 from tinytag import TinyTag, TinyTagException
 
 from scriptixd.errors import Stopped, Trouble
 from scriptixd.roots.root import Reader
 
+MOST_READ: Final = 8 * 1024 * 1024  # bytes: of what is no MP3, it would look for the first frame up to the end
+
+
+class _TooFar(Exception):
+    """So much was read without an answer that there will be none in a moment."""
+
 
 class _Window(io.RawIOBase):
-    """A source as the seekable file that tinytag wants."""
+    """A source as the seekable file that tinytag wants, as far as it may be read."""
 
     def __init__(self, reader: Reader, size: int) -> None:
         self._reader = reader
         self._size = size
         self._position = 0
+        self._left = MOST_READ
 
     def readable(self) -> bool:
         return True
@@ -34,7 +42,10 @@ class _Window(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        if self._left <= 0:
+            raise _TooFar
         data = self._reader.read(self._position, len(buffer))
+        self._left -= len(data)
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
