@@ -394,7 +394,8 @@ def results(words: st.SearchStrategy[list[tuple[str, int, int]]]) -> st.SearchSt
 
 def assert_well_made(said: Transcript, found: list[Cue], layout: Layout) -> None:
     wanted_words = [word.text for utterance in said.utterances for word in utterance.words]
-    assert [word for cue in found for line in cue.lines for word in line.split(" ")] == wanted_words
+    said_lines = [line.removeprefix("-") if cue.speakers else line for cue in found for line in cue.lines]
+    assert [word for line in said_lines for word in line.split(" ")] == wanted_words
     assert all(0 <= cue.start_ms < cue.end_ms <= cue.start_ms + layout.max_ms for cue in found)
     assert all(cue.end_ms + layout.gap_ms <= following.start_ms for cue, following in pairwise(found))
     assert all(1 <= len(cue.lines) <= layout.max_lines for cue in found)

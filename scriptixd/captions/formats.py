@@ -32,13 +32,14 @@ class Writing:
 class Spoken:
     """A transcript as the formats want it: in cues to be shown, or in paragraphs to be read."""
 
-    def __init__(self, transcript: Transcript, title: str = "", layout: Layout = NETFLIX) -> None:
+    def __init__(self, transcript: Transcript, title: str = "", layout: Layout = NETFLIX, language: str = "") -> None:
         self.title = title
+        self._language = language
         self._transcript = transcript
         self._layout = layout
 
     def cues(self) -> Sequence[Cue]:
-        return cues(self._transcript, self._layout)
+        return cues(self._transcript, self._layout, self._language)
 
     def paragraphs(self) -> Sequence[Paragraph]:
         return paragraphs(self._transcript)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scriptixd.captions.lexicon import NONE, Lexicon
+
 SENTENCE = 0.0
 CLAUSE = 1.2
 BRACKET = 2.0
@@ -16,6 +18,10 @@ AFTER_SHORT = 6.0  # an article, preposition or pronoun leans on what follows
 AFTER_SHORTISH = 4.5
 NAME = 7.0  # between two capitals: first and last name
 NUMBER = 7.0  # a number leans on what it counts
+LEANS = 8.0  # an article, a preposition, an auxiliary, a pronoun: known words that belong to what follows
+ADJECTIVE = 6.0
+PARTICLE = 5.5  # "ran / out": before the second half of a verb
+BEFORE_NOUN = 6.0  # where nouns are capital, what stands before one belongs to it more often than not
 CLINGS = 25.0  # a lone mark stays with its word
 
 # In the languages with spaces, words of up to three letters are mostly articles, prepositions and pronouns, and words
@@ -49,10 +55,15 @@ class Shape:
     lower: bool
     letters: int  # 0 unless it is a word of letters alone
     number: bool
+    leans: bool = False  # on what follows: an article, a preposition, an auxiliary
+    introduces: bool = False  # a conjunction or preposition
+    describes: bool = False  # likely an adjective
+    particle: bool = False  # the second half of a verb
+    knows_abbreviations: bool = False  # so any other full stop ends a sentence, however the next one begins
 
 
-def shape(text: str) -> Shape:
-    """The shape of one word, its punctuation included."""
+def shape(text: str, words: Lexicon = NONE) -> Shape:
+    """The shape of one word, its punctuation included; and what it does in a sentence, where the language is known."""
     core = text.rstrip(CLOSING)
     end = core[-1:]
     bare = core.lstrip(OPENING)
@@ -63,7 +74,7 @@ def shape(text: str) -> Shape:
     return Shape(
         ends_sentence=end != "" and end in SENTENCE_MARKS,
         ends_with_stop=stop,
-        abbreviated=stop and not bare.endswith("..") and _abbreviated(stem),
+        abbreviated=stop and not bare.endswith("..") and _abbreviated(bare, stem, words),
         ends_clause=end != "" and end in CLAUSE_MARKS and not opening,
         opens=text[0] in OPENING and not lone,
         lone_mark=lone and not opening,
@@ -72,13 +83,20 @@ def shape(text: str) -> Shape:
         lower=stem[:1].islower(),
         letters=len(stem) if stem.isalpha() else 0,
         number=stem[:1].isdigit() and stem[-1:].isdigit(),
+        leans=stem.lower().replace("’", "'") in words.leaning,
+        introduces=stem.lower() in words.opening,
+        describes=words.is_adjective(stem.lower()),
+        particle=stem.lower() in words.particles,
+        knows_abbreviations=bool(words.abbreviations),
     )
 
 
-def _abbreviated(stem: str) -> bool:
+def _abbreviated(bare: str, stem: str, words: Lexicon) -> bool:
     """Whether a full stop after this is more likely not the end of a sentence: M. U.S. p.m. 15."""
+    if bare in words.abbreviations:
+        return True
     if stem.isdigit():
-        return len(stem) <= 2
+        return len(stem) <= 2 and words.ordinals_have_stops
     parts = stem.split(".")
     return all(part.isalpha() and len(part) <= 2 for part in parts) and (len(parts) > 1 or len(stem) == 1)
 
@@ -87,20 +105,41 @@ def ends_sentence(word: Shape, following: Shape) -> bool:
     """Whether a sentence ends between these two words."""
     if not word.ends_sentence or following.lone_mark:
         return False
-    return not word.ends_with_stop or not (following.lower or word.abbreviated)
+    return not word.ends_with_stop or not (word.abbreviated or (following.lower and not word.knows_abbreviations))
 
 
-def price(word: Shape, following: Shape, pause_ms: int) -> float:
+def price(word: Shape, following: Shape, pause_ms: int, words: Lexicon = NONE) -> float:
     """What a break between these two words costs, from SENTENCE to CLINGS."""
     if following.lone_mark or word.lone_opening:
         return CLINGS
     if ends_sentence(word, following):
         return SENTENCE
-    cost = _by_shape(word, following)
+    cost = _by_shape(word, following) if words is NONE else _by_word(word, following, words)
     if pause_ms > PAUSE_FROM_MS:
         share = (min(pause_ms, PAUSE_FULL_MS) - PAUSE_FROM_MS) / (PAUSE_FULL_MS - PAUSE_FROM_MS)
         cost = max(SENTENCE, cost - PAUSE_DISCOUNT * share)
     return cost
+
+
+def _by_word(word: Shape, following: Shape, words: Lexicon) -> float:  # noqa: PLR0911 - flat: one case a reason
+    """In a language whose little words are known."""
+    if word.ends_clause:
+        return CLAUSE
+    if word.leans:
+        return LEANS
+    if following.opens or following.lone_opening:
+        return BRACKET
+    if following.particle:
+        return PARTICLE
+    if following.introduces:
+        return BEFORE_SHORT
+    if word.describes:
+        return ADJECTIVE
+    if following.capital and (word.capital or words.nouns_are_capital):
+        return NAME if word.capital else BEFORE_NOUN
+    if word.number:
+        return NUMBER
+    return PLAIN
 
 
 def _by_shape(word: Shape, following: Shape) -> float:

@@ -11,11 +11,15 @@ from itertools import accumulate, pairwise
 from math import inf
 
 from scriptixd.captions.layout import Layout
-from scriptixd.captions.prices import CLAUSE, Shape, ends_sentence, price, shape
+from scriptixd.captions.lexicon import lexicon
+from scriptixd.captions.prices import CLAUSE, SENTENCE, Shape, ends_sentence, price, shape
 from scriptixd.captions.transcript import Transcript
 
 # A silence after which a cue never goes on.
 LONG_PAUSE_MS = 1500
+# One after which a capital letter begins a sentence, although nothing marks the end of the one before: longer than
+# speakers make at a comma.
+SENTENCE_PAUSE_MS = 350
 
 # The weights of the programme. A cue's end weighs more than a line's, and both grow with the square of the price:
 # one bad break is worse than several fair ones.
@@ -26,7 +30,7 @@ UNEVEN_LINES = 0.02  # per character of difference
 UPPER_LONGER = 0.4  # a pyramid covers less of the picture
 TOO_SHORT = 12.0  # for a cue with no time at all; in proportion for one with some
 TOO_FAST = 30.0  # times the square of the excess over the reading speed
-SENTENCES_MIXED = 4.0  # the end of one sentence with the beginning of the next
+SENTENCES_MIXED = 6.0  # the end of one sentence with the beginning of the next
 LONE_WORD = 2.5
 SMALL_CUE = 0.04  # for each character that a cue has less than this:
 SMALL_CUE_CHARS = 20
@@ -59,25 +63,28 @@ class Stream:
     barriers: list[int]
 
 
-def stream(transcript: Transcript) -> Stream:
+def stream(transcript: Transcript, language: str = "") -> Stream:
     """The transcript as the segmenter looks at it; where two speak at once, starts move so that they never fall."""
     spoken = [word for utterance in transcript.utterances for word in utterance.words]
     texts = [word.text for word in spoken]
     speakers = [utterance.speaker for utterance in transcript.utterances for _ in utterance.words]
     starts = list(accumulate((word.start_ms for word in spoken), max))
     stops = [max(start, word.stop_ms) for start, word in zip(starts, spoken, strict=True)]
+    words = lexicon(language)
     known: dict[str, Shape] = {}
     for text in texts:
         if text not in known:
-            known[text] = shape(text)
+            known[text] = shape(text, words)
     shapes = [known[text] for text in texts]
     turns = set(_turns(transcript))
     utterance_ends = set(accumulate(len(utterance.words) for utterance in transcript.utterances))
     prices, sentences, barriers = [0.0], [0], [0]
     for index, (word, following) in enumerate(pairwise(shapes), 1):
         pause = starts[index] - stops[index - 1]
-        cost = price(word, following, pause)
+        cost = price(word, following, pause, words)
         ended = ends_sentence(word, following)
+        if following.capital and pause >= SENTENCE_PAUSE_MS and not words.nouns_are_capital and not following.lone_mark:
+            cost, ended = min(cost, SENTENCE), True
         if index in utterance_ends:
             cost = min(cost, CLAUSE)
         if index in turns or (pause >= LONG_PAUSE_MS and not following.lone_mark):

@@ -19,14 +19,21 @@ def vtt(cues: Sequence[Cue], note: str = "") -> str:
 
 
 def _block(cue: Cue) -> str:
-    lines = [_escaped(line) for text in cue.lines if (line := one_line(text))]
+    speakers = cue.speakers or (cue.speaker, *[None] * (len(cue.lines) - 1))  # a voice lasts until the next one
+    lines = [
+        f"{_voice(speaker)}{_escaped(line)}"
+        for text, speaker in zip(cue.lines, speakers, strict=True)
+        if (line := one_line(text))
+    ]
     if not lines:
         return ""
-    voice = one_line(cue.speaker or "")
-    if voice:
-        lines[0] = f"<v {_escaped(voice)}>{lines[0]}"
     text = "\n".join(lines)
     return f"{clock_time(cue.start_ms, '.')} {ARROW} {clock_time(cue.end_ms, '.')}\n{text}\n"
+
+
+def _voice(speaker: str | None) -> str:
+    name = one_line(speaker or "")
+    return f"<v {_escaped(name)}>" if name else ""
 
 
 def _escaped(text: str) -> str:

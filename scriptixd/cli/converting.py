@@ -5,6 +5,7 @@ Must never need a configuration, a state file or a network, and imports only wha
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scriptixd.cli.output import complain
 from scriptixd.errors import FileTrouble, StartError, TargetTrouble
 
 
-def convert(result: str, format_name: str, output: str | None, units: str) -> None:
+def convert(result: str, format_name: str, output: str | None, units: str, language: str | None) -> None:
     """Write what a result says in a format; where there is nothing to write, a sentence tells so."""
     chosen = FORMATS.get(format_name)
     if chosen is None:
@@ -30,7 +31,8 @@ def convert(result: str, format_name: str, output: str | None, units: str) -> No
         transcript = read_result(payload, Units(units))
     except FileTrouble as trouble:
         raise FileTrouble(f"{result}: {trouble.what}", trouble.hint) from trouble
-    written = chosen.render(Spoken(transcript, Path(result).stem), Writing())
+    spoken = Spoken(transcript, Path(result).stem, language=_language_of(payload) if language is None else language)
+    written = chosen.render(spoken, Writing())
     if written is None:
         complain(f"{result}: there is no speech in it, so nothing was written")
         return
@@ -45,3 +47,12 @@ def convert(result: str, format_name: str, output: str | None, units: str) -> No
         raise TargetTrouble(f"{output} is there already", "move it away, or name another file with -o") from error
     except OSError as error:
         raise TargetTrouble(f"{output} cannot be written: {error.strerror}", "name another file with -o") from error
+
+
+def _language_of(payload: bytes) -> str:
+    """The language that a JSON beside a recording names; empty for a bare result."""
+    found = json.loads(payload)  # it was read as a result before
+    about = found.get("scriptixd") if isinstance(found, dict) else None
+    request = about.get("request") if isinstance(about, dict) else None
+    named = request.get("language") if isinstance(request, dict) else None
+    return named if isinstance(named, str) else ""

@@ -247,17 +247,20 @@ def resume(folders: Folders = None, config: Config = CONFIG) -> None:
     pausing.ask(config, Verb.RESUME, folders or ())
 
 
-@app.command(epilog="Example: scriptixd convert meeting.json -f srt -o meeting.srt")
+@app.command(epilog="Example: scriptixd convert result.json -f srt --language nl -o meeting.srt")
 def convert(
     result: Annotated[str, typer.Argument(metavar="RESULT.json", help="A result of Scriptix, or our JSON sidecar.")],
-    format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="What to make of it: srt.")] = "srt",
+    format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="srt, vtt, txt or docx.")] = "srt",
+    language: Annotated[
+        str | None, typer.Option("--language", metavar="LANGUAGE", help="As nl or en-gb; a sidecar names its own.")
+    ] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", metavar="OUT", help="Write to a file.")] = None,
     units: Annotated[str, typer.Option("--units", help="The unit of the times in it: auto, s or ms.")] = "auto",
 ) -> None:
-    """Make captions of a result file, on standard output; needs no configuration and no network."""
+    """Make captions or a document of a result, on standard output; needs no configuration and no network."""
     from scriptixd.cli import converting
 
-    converting.convert(result, format_, output, units)
+    converting.convert(result, format_, output, units, language)
 
 
 @app.command(epilog="Example: scriptixd sandbox --port 8089 --dir /tmp/sandbox")

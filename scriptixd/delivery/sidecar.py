@@ -22,7 +22,8 @@ def render(output: str, reply: bytes, job: Job, source: Source, units: Units) ->
     """
     if output == WHOLE_SET_MARK:
         return _json(reply, job, source)
-    return FORMATS[output].render(Spoken(read_result(reply, units), source.name), Writing())
+    spoken = Spoken(read_result(reply, units), source.name, language=job.request.language)
+    return FORMATS[output].render(spoken, Writing())
 
 
 def _json(reply: bytes, job: Job, source: Source) -> bytes:
