@@ -21,7 +21,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.roots.gate import Gate
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.paths import shown
-from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from scriptixd.roots.root import LIKE_ITS_DIRECTORY, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, FileAccess
 from scriptixd.watch.claim import (
     COUNTED_MOST,
     DEAD_AFTER,
@@ -54,7 +54,7 @@ class Flaky(LocalRoot):
     meanwhile: Callable[[], object] | None = None
     writes = 0
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
         self.writes += 1
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
@@ -62,7 +62,7 @@ class Flaky(LocalRoot):
         before, self.before = self.before, None
         if before is not None:
             raise before
-        super().write(path, data, replaces)
+        super().write(path, data, replaces, access)
         after, self.after = self.after, None
         if after is not None:
             raise after
@@ -505,7 +505,7 @@ def test_a_share_that_is_gone_is_no_root_without_a_claim(tmp_path: Path) -> None
 
 def test_a_name_that_is_taken_again_and_again_is_somebody_elses(tmp_path: Path) -> None:
     class Taken(LocalRoot):
-        def write(self, path: str, data: bytes, replaces: str | None) -> None:
+        def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
             raise NameTaken("it exists")
 
     assert Claim(Taken(tmp_path), "instance-a", "host-a").hold(at(0)) == Foreign(UNKNOWN_HOST, UNKNOWN_TIME, None, "")
@@ -569,3 +569,23 @@ def test_of_many_processes_exactly_one_wins(tmp_path: Path) -> None:
         process.stdin.flush()
     found = [process.communicate(timeout=60)[0].strip() for process in started]
     assert sorted(found) == ["Foreign"] * (PROCESSES - 1) + ["Ours"]
+
+
+def test_a_root_that_takes_no_claim_has_it_in_the_directory_for_its_outputs(tmp_path: Path) -> None:
+    media, outputs = tmp_path / "media", tmp_path / "outputs"
+    media.mkdir()
+    outputs.mkdir()
+    root = Flaky(media)
+    claim = Claim(root, "instance-a", "host-a", LocalRoot(outputs))
+    for boot in (0.0, 20.0):
+        root.before = TargetTrouble("read-only file system")
+        assert claim.hold(at(boot)) == Ours()
+    assert os.listdir(media) == []
+    assert told(outputs)["host"] == "host-a"
+    assert not claim.is_there(), "the root is not known by it"
+    other = Claim(root, "instance-b", "host-b", LocalRoot(outputs))
+    root.before = TargetTrouble("read-only file system")
+    assert isinstance(other.hold(at(20.0)), Foreign)
+    claim.give_up(at(30.0))
+    root.before = TargetTrouble("read-only file system")
+    assert other.hold(at(40.0)) == Ours()

@@ -36,10 +36,11 @@ from scriptixd.config.settings import (
 )
 from scriptixd.errors import ConfigurationError, FileTrouble
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import DocumentType, Request, Webhook
+from scriptixd.jobs.job import DocumentType, OutputPlace, Request, Webhook
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.jobs.timetable import Hours, Rates
+from scriptixd.roots.root import FileAccess
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 KEY = "s3cr3t-k3y"
@@ -523,6 +524,16 @@ def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
         ("hours: 24", "unknown setting (it belongs under 'ask_above')"),
         ("delete_remote: never", "must be true, false, or how long after delivery, such as 30d"),
         ("delete_remote: null", "must be true, false, or how long after delivery, such as 30d"),
+        ("output: /srv/out", "must be a mapping, with a name and a value on each line below it"),
+        ("output: {directory: out}", "must be an absolute path, such as /srv/transcripts"),
+        ("output: {suffix: a/b}", "must not contain a slash, control characters or line breaks"),
+        ('output: {suffix: "a\\tb"}', "must not contain a slash, control characters or line breaks"),
+        ("output: {suffix: '.{lang}'}", "may contain {language}, and no other braces"),
+        (f"output: {{suffix: {'x' * 65}}}", "must not be longer than 64 bytes"),
+        ("output: {mode: 0750}", "must not make files executable: 0640, not 0750"),
+        ("output: {mode: rw-r--r--}", "must be a mode as chmod takes it, such as 0640"),
+        ("output: {mode: 0040}", "must let scriptixd read its own files: 0640, not 0040"),
+        ("output: {group: ' '}", "must not be empty"),
         ("limits: 2", "must be a mapping, with a name and a value on each line below it"),
         ("limits: {uploads: 0}", "must be at least 1"),
         ("limits: {files_per_day: 0}", "must be at least 1"),
@@ -858,6 +869,49 @@ folders:
 def test_a_directory_belongs_to_one_folder_alone(desk: Desk, one: str, two: str, relation: str) -> None:
     (problem,) = desk.problems(two_folders(one, two))
     assert problem == f"config.yaml:5: folders[1].path: {relation}; a directory belongs to one folder alone"
+
+
+def _directory_for(folder: str, directory: str, of_other: str = "null") -> str:
+    return f"""\
+api: {{key: "${{KEY}}"}}
+defaults: {{language: nl, document_type: caption}}
+folders:
+  - {{path: /srv/a, name: one, output: {{directory: {of_other}}}}}
+  - {{path: {folder}, name: two, output: {{directory: {directory}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("directory", "relation"),
+    [
+        ("/srv/a", "folders[0] 'one' (/srv/a) is the same directory as folders[1] 'two' (/srv/a, for outputs)"),
+        ("/srv/a/out", "folders[0] 'one' (/srv/a) holds folders[1] 'two' (/srv/a/out, for outputs)"),
+        ("/srv/b/./x/..", "folders[1] 'two' (/srv/b) is the same directory as folders[1] 'two' (/srv/b, for outputs)"),
+        ("/srv", "folders[0] 'one' (/srv/a) lies inside folders[1] 'two' (/srv, for outputs)"),
+    ],
+)
+def test_a_directory_for_outputs_is_apart_from_all_that_is_watched(desk: Desk, directory: str, relation: str) -> None:
+    problems = desk.problems(_directory_for("/srv/b", directory))
+    assert problems[0].startswith(f"config.yaml:5: folders[1].output.directory: {relation}; a directory for outputs is")
+
+
+@pytest.mark.parametrize("directory", ["/srv/out", "/srv/out/deep"])
+def test_a_directory_for_outputs_belongs_to_one_folder_alone(desk: Desk, directory: str) -> None:
+    (problem,) = desk.problems(_directory_for("/srv/b", directory, of_other="/srv/out"))
+    assert "folders[0] 'one' (/srv/out, for outputs)" in problem
+    assert f"folders[1] 'two' ({directory}, for outputs)" in problem
+
+
+def test_the_place_of_outputs_is_told_by_folders_and_rules(desk: Desk) -> None:
+    (folder,) = desk.load(
+        desk.folder(
+            "output: {directory: /srv//out/, suffix: '.{language}', mode: 0640}",
+            "rules: [{match: en/**, language: en, output: {mode: '600', group: media}}]",
+        )
+    ).folders
+    assert folder.terms("a.mp4").output == OutputPlace("/srv/out", ".{language}", FileAccess(0o640, None))
+    assert folder.terms("en/a.mp4").output == OutputPlace("/srv/out", ".{language}", FileAccess(0o600, "media"))
+    assert folder.output_directories == ("/srv/out",)
 
 
 def test_neighbours_are_not_nested(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from fakes import DUTCH, Call, Service, World, memory_disk, sha256
 
 from scriptixd.errors import Away
 from scriptixd.jobs.job import State
-from scriptixd.roots.root import Disk, Listing, Reader, Root, Stat
+from scriptixd.roots.root import LIKE_ITS_DIRECTORY, Disk, FileAccess, Listing, Reader, Root, Stat
 
 LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks
 SMALL = b"0123456789"
@@ -88,11 +88,14 @@ class FusedRoot:
         self._fuse("before open")
         return FusedReader(self._root.open(path), self._fuse)
 
-    def probe(self, directory: str) -> None:
-        self._root.probe(directory)
+    def probe(self, directory: str, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        self._root.probe(directory, access)
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
-        self._root.write(path, data, replaces)
+    def make(self, directory: str) -> None:
+        self._root.make(directory)
+
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        self._root.write(path, data, replaces, access)
 
     def remove(self, path: str, sha256: str) -> None:
         self._root.remove(path, sha256)

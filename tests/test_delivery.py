@@ -10,116 +10,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from delivery_room import REPLY, SILENCE, SRT, Room
 
 from scriptixd.captions import Units
 from scriptixd.delivery.names import candidates, in_order
-from scriptixd.delivery.room import NO_SPEECH, DeliveryRoom
+from scriptixd.delivery.room import NO_SPEECH
 from scriptixd.delivery.sidecar import render
 from scriptixd.errors import NameTaken, SourceMissing
-from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.events import Closing, Event, Hashed, ResultReady, SessionKnown, UploadFinished, UploadOpened
-from scriptixd.jobs.job import DeliveryState, DocumentType, Job, Labels, Request, Terms
-from scriptixd.jobs.source import Admission, Look, Sighting, Source
-from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.events import Closing, Hashed, ResultReady, SessionKnown, UploadFinished, UploadOpened
+from scriptixd.jobs.job import DeliveryState, Job
+from scriptixd.jobs.source import Source
 from scriptixd.roots.local import LocalRoot
-from scriptixd.roots.root import Root, Stat
-
-REQUEST = Request("en", DocumentType.CAPTION)
-REPLY = {
-    "count": 1,
-    "total_results": 1,
-    "result": {
-        "session_id": "s1", "status": "done", "error": None, "duration": 2.0, "filename": "talk.mp4",
-        "results": [{"result": [["hello", 0.2, 0.6, 0.93], ["there.", 0.64, 1.02, 0.88]],
-                     "speaker": "unk", "text": "hello there.", "sconf": 0.85, "channel": 0}],
-    },
-}  # fmt: skip
-SILENCE = {"count": 1, "total_results": 1, "result": {**REPLY["result"], "results": []}}  # type: ignore[dict-item]
-SRT = "1\n00:00:00,200 --> 00:00:01,034\nhello there.\n"
-
-
-class OneFolder:
-    """A folder `talks`, with outputs that a test may change."""
-
-    def __init__(self, place: Path) -> None:
-        self.disk: Root = LocalRoot(place)
-        self.outputs: tuple[str, ...] = ("json", "srt")
-
-    def names(self) -> list[str]:
-        return ["talks"]
-
-    def root(self, folder: str) -> Root | None:
-        return self.disk if folder == "talks" else None
-
-    def terms(self, folder: str, path: str) -> Terms:
-        return Terms(REQUEST, Labels(path.rpartition("/")[2]), self.outputs, 10**10)
-
-
-class Room:
-    """A delivery room with its store, and ready jobs on demand."""
-
-    def __init__(self, place: Path, state: Path) -> None:
-        self.place = place
-        self.store = Store(open_state(state))
-        self.folders = OneFolder(place)
-        self.clock = 1_700_000_000.0
-        self.reopen()
-
-    def reopen(self) -> None:
-        self.room = DeliveryRoom(self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None, Claims(1, tuple))
-
-    def settle(self, name: str, content: bytes) -> Source:
-        path = self.place / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        found = path.stat()
-        stat = Stat(found.st_size, found.st_mtime_ns, found.st_ino)
-        directory, _, base = name.rpartition("/")
-        sighting = Sighting(base, stat, Look("boot", 0.0, 2), admission=Admission(REQUEST))
-        self.store.sources.record("talks", directory, [sighting], self.clock)
-        source = self.store.sources.at("talks", name)
-        assert source is not None
-        return source
-
-    def ready(self, name: str, content: bytes = b"sound", reply: object = REPLY) -> Source:
-        source = self.settle(name, content)
-        job = self.store.jobs.newest_of(source.id)
-        assert job is not None
-        body = json.dumps(reply).encode()
-        for event in (
-            UploadOpened("f1", "https://service.example", "0a1b2c3d", '{"filename": "talk.mp4"}', 2.0),
-            Closing(hashlib.sha256(content).hexdigest()),
-            UploadFinished(),
-            SessionKnown("s1", 0.0),
-            ResultReady(body, 2.0),
-        ):
-            job = self.apply(job, event)
-        return source
-
-    def apply(self, job: Job, event: Event) -> Job:
-        after = self.store.jobs.apply(job, event, self.clock)
-        assert after is not None
-        return after
-
-    def work(self, most: int = 40) -> None:
-        """Until nothing is due."""
-        for _ in range(most):
-            wanted = self.room.run_once(Now(self.clock, 1000.0))
-            if wanted > 1000.0:
-                return
-        raise AssertionError("the room never comes to rest")
-
-    def state(self, source: Source) -> DeliveryState:
-        view = self.store.views.source("talks", source.path)
-        assert view is not None
-        return DeliveryState.DELIVERED if view.state == "done" else DeliveryState.PENDING
-
-    def files(self) -> dict[str, bytes]:
-        return {
-            str(path.relative_to(self.place)): path.read_bytes() for path in self.place.rglob("*") if path.is_file()
-        }
+from scriptixd.roots.root import LIKE_ITS_DIRECTORY, FileAccess
 
 
 @pytest.fixture
@@ -240,12 +143,12 @@ def test_when_every_name_is_taken_the_transcript_waits(room: Room) -> None:
 class OneCaseRoot(LocalRoot):
     """A disk that takes TALK.SRT and talk.srt for one name, as Windows' servers do."""
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
         name = path.rpartition("/")[2]
         others = {entry.name.lower() for entry in self.listing("") if entry.name != name}
         if name.lower() in others:
             raise NameTaken(f"{path} exists and is not ours")
-        super().write(path, data, replaces)
+        super().write(path, data, replaces, access)
 
 
 def test_a_name_that_the_disk_refuses_is_not_tried_for_ever(room: Room) -> None:
@@ -359,12 +262,12 @@ def test_a_crash_around_a_write_leaves_one_whole_set(room: Room, moment: str, nt
         def __getattr__(self, name: str) -> object:
             return getattr(whole, name)
 
-        def write(self, path: str, data: bytes, replaces: str | None) -> None:
+        def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
             nonlocal count
             count += 1
             if count == nth and moment == "before the write":
                 raise PowerCut
-            whole.write(path, data, replaces)
+            whole.write(path, data, replaces, access)
             if count == nth:
                 raise PowerCut
 
@@ -406,7 +309,7 @@ def test_a_crash_before_our_own_file_is_replaced_replaces_it_afterwards(room: Ro
         def __getattr__(self, name: str) -> object:
             return getattr(whole, name)
 
-        def write(self, path: str, data: bytes, replaces: str | None) -> None:
+        def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
             raise PowerCut
 
     room.folders.disk = Dead()  # type: ignore[assignment]
@@ -480,8 +383,8 @@ class MeddledRoot(LocalRoot):
         self._where, self._times, self._meddle = place, times, meddle
         self.written: list[str] = []
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
-        super().write(path, data, replaces)
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        super().write(path, data, replaces, access)
         self.written.append(path)
         if len(self.written) <= self._times:
             self._meddle(self._where / path)

@@ -210,7 +210,7 @@ def _folder(
         return Finding(folder.name, Level.PROBLEM, trouble.what, trouble.hint)
     place = f"{folder.path} is on {_described(disk)}, readable"
     try:
-        root.probe("")
+        to = _where_outputs_go(folder, root)
     except Trouble as trouble:
         return Finding(folder.name, Level.PROBLEM, f"{place} for {who}, but {trouble.what}", trouble.hint)
     about = watched(folder)
@@ -228,10 +228,25 @@ def _folder(
     return Finding(
         folder.name,
         Level.WARNING if hint else Level.OK,
-        f"{place} and writable for {who}; {how}; "
-        f"a full look every {interval}, complete after {window} without a change",
+        f"{place} and {to} for {who}; {how}; a full look every {interval}, complete after {window} without a change",
         hint,
     )
+
+
+def _where_outputs_go(folder: Folder, root: FolderRoot) -> str:
+    """Show that the sidecars can be written, there and as they are to be, and say where."""
+    every = dict.fromkeys(
+        (one.directory, one.access) for one in (folder.output, *(rule.output for rule in folder.rules))
+    )
+    for directory, access in every:
+        if directory is None:
+            root.probe("", access)
+        else:
+            with closing(FolderRoot(directory)) as outputs:
+                outputs.probe("", access)
+    elsewhere = ", ".join(folder.output_directories)
+    beside = any(directory is None for directory, _ in every)
+    return " and ".join(filter(None, ("writable" * beside, elsewhere and f"{elsewhere} writable")))
 
 
 def _described(disk: Disk) -> str:

@@ -18,11 +18,12 @@ from scriptixd.cli.listing import record
 from scriptixd.cli.obstacles import obstacles
 from scriptixd.cli.output import Colour, iso, moment, say, say_json, size
 from scriptixd.cli.prospects import Circumstances, Growth, Prospect, prospect
+from scriptixd.cli.sidecars import owner, owner_in_outputs, sidecar_fate, sidecar_path
 from scriptixd.cli.unseen import NO_SUCH_FILE, never_seen, why_not
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.clock import Now, boot_id, read_clock
-from scriptixd.jobs.job import State
+from scriptixd.jobs.job import Sidecar, State
 from scriptixd.jobs.sentences import told
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import is_held
@@ -46,6 +47,7 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
         around = _circumstances(settings, store, view.folder, view.path)
         around = replace(around, waits_for=store.views.waited_for(view, read_clock().wall) or "")
         erasures = store.erasures.of_source(view.source_id)
+        sidecars = store.deliveries.sidecars_of(view.source_id)
     outlook = _outlook_of(view, around, growth)
     if as_json:
         chapters = [_chapter(chapter) for chapter in story]
@@ -55,7 +57,7 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
             record(settings, view) | {"known": True, "rule": rule} | _outlook(outlook) | left | {"story": chapters}
         )
     else:
-        _tell(settings, view, story, outlook)
+        _tell(settings, view, story, outlook, sidecars)
         for erasure in erasures:
             say(f"At Scriptix: {remnants.sentence(erasure, read_clock().wall)}")
         _tell_rule(around.folder, view.path)
@@ -94,7 +96,9 @@ def _growth(store: Store, view: SourceView, now: Now) -> Growth:
     return Growth(since, now.boot - source.look.since if source.look.boot_id == boot_id() else None)
 
 
-def _tell(settings: Settings, view: SourceView, story: Sequence[Chapter], outlook: Prospect) -> None:
+def _tell(
+    settings: Settings, view: SourceView, story: Sequence[Chapter], outlook: Prospect, sidecars: Sequence[Sidecar]
+) -> None:
     now = read_clock().wall
     say(absolute(settings, view.folder, view.path), colour=Colour.BOLD)
     asked = f", {view.language}, {view.document_type}" if view.language else ""
@@ -106,8 +110,8 @@ def _tell(settings: Settings, view: SourceView, story: Sequence[Chapter], outloo
         say(f"{moment(chapter.at, now)}  {told(chapter.event, chapter.detail)}{last}")
     say()
     _tell_outlook(outlook)
-    for sidecar in view.sidecars:
-        say(f"Sidecar: {absolute(settings, view.folder, sidecar)}")
+    for sidecar in sidecars:
+        say(f"Sidecar: {sidecar_path(settings, sidecar)}: {sidecar_fate(settings, sidecar)}")
 
 
 def _rule(folder: Folder | None, path: str) -> str | None:
@@ -149,7 +153,10 @@ def _chapter(chapter: Chapter) -> dict[str, object]:
 
 def _explain_unknown(settings: Settings, store: Store | None, file: str, *, as_json: bool) -> None:
     place = place_of(settings, file)
-    if place is None:
+    if place is None and store is not None and (of := owner_in_outputs(settings, store, os.path.abspath(file))):
+        outlook = _sidecar_prospect(of)
+        folder, path = None, ""
+    elif place is None:
         folders = ", ".join(f"{one.name} ({one.path})" for one in settings.folders)
         outlook = Prospect("it is no file of ours", "it is not below a configured folder", f"folders are: {folders}")
         folder, path = None, ""
@@ -170,16 +177,12 @@ def _explain_unknown(settings: Settings, store: Store | None, file: str, *, as_j
 
 
 def _outlook_of_unknown(settings: Settings, store: Store | None, folder: Folder, path: str) -> Prospect:
-    of = _sidecar_of(store, folder.name, path) if store else None
+    of = owner(store, folder.name, path) if store else None
     if of is not None:
-        return Prospect("it is a sidecar that scriptixd wrote", f"it belongs to {shown(of)}", "")
+        return _sidecar_prospect(of)
     scanned = store is not None and store.sources.last_disk(folder.name) is not None
     return never_seen(folder, path, _circumstances(settings, store, folder.name, path), scanned=scanned)
 
 
-def _sidecar_of(store: Store, folder: str, path: str) -> str | None:
-    """The source that a path is the sidecar of."""
-    sidecar = store.deliveries.sidecar_at(folder, path) if path else None
-    delivery = store.deliveries.get(sidecar.delivery_id) if sidecar else None
-    source = store.sources.get(delivery.source_id) if delivery else None
-    return f"{source.folder}/{source.path}" if source else None
+def _sidecar_prospect(of: str) -> Prospect:
+    return Prospect("it is a sidecar that scriptixd wrote", f"it belongs to {shown(of)}", "")

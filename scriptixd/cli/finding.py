@@ -6,7 +6,6 @@ Decides by the configuration and the state file; looks at local disks only, to f
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from scriptixd.config.paths import lead, shares
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.errors import StartError
 from scriptixd.jobs.store.views import SourceView, Views
-from scriptixd.roots.paths import components, is_within, joined, name_of, shown
+from scriptixd.roots.paths import components, folded, is_within, joined, name_of, shown
 
 
 def folder_named(settings: Settings, text: str) -> Folder | None:
@@ -99,11 +98,6 @@ def _spelled_otherwise(
     return []
 
 
-def folded(text: str) -> str:
-    """A name without what macOS and Windows spell as they like: how accents are encoded, and capitals."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-
-
 def one_source(settings: Settings, views: Views, text: str) -> SourceView | None:
     """The source that a FILE means; raises StartError, with a list, if it may be several."""
     found = sources_named(settings, views, text)
@@ -139,9 +133,9 @@ def moment_named(text: str, now: float) -> float:
 
 
 def absolute(settings: Settings, folder: str, path: str) -> str:
-    """Where a path of a folder is today; as it is, if the folder is not configured any more."""
+    """Where a path of a folder is today; as it is, if it is absolute, or the folder is not configured any more."""
     root = next((os.fspath(one.path) for one in settings.folders if one.name == folder), None)
-    return path if root is None else joined(root.rstrip("/"), path)
+    return path if root is None or path.startswith("/") else joined(root.rstrip("/"), path)
 
 
 def _as_printed(settings: Settings, folder: str, path: str) -> tuple[str, ...]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from scriptixd.cli.finding import folded
 from scriptixd.cli.output import duration, size
 from scriptixd.cli.prospects import Circumstances, Prospect
 from scriptixd.config.settings import Folder
 from scriptixd.daemon.folders import filter_of
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing
-from scriptixd.roots.paths import joined, name_of, parent, shown
+from scriptixd.roots.paths import folded, joined, name_of, parent, shown
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Entry, Kind, Listing, Root
 

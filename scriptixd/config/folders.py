@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from scriptixd.config.document import Location, Scalar
 from scriptixd.config.findings import Findings
 from scriptixd.config.model import BoundsBlock, FolderBlock, FolderDefaults, RuleBlock
+from scriptixd.config.outputs import check_outputs
 from scriptixd.config.paths import Place, absolute, lead, shares
 from scriptixd.config.rules import (
     bounds_of,
@@ -24,6 +25,7 @@ from scriptixd.config.rules import (
     lacks,
     outputs_of,
     over,
+    place_of,
     request_of,
     settings_by,
 )
@@ -69,6 +71,7 @@ def folders(
             rooted.append(place)
             whole.append(_folder(place, merged, rules))
     _check_directories(rooted, findings)
+    check_outputs([(place.index, folder) for place, folder in zip(rooted, whole, strict=True)], findings)
     _check_names(rooted, findings)
     return tuple(whole)
 
@@ -123,6 +126,7 @@ def _folder(rooted: _Rooted, block: FolderBlock, rules: Sequence[RuleBlock]) -> 
         ask_above=AskAbove(ask.files, ask.hours) if ask is not None else AskAbove(None, None),
         changed=block.changed,
         outputs=outputs_of(block),
+        output=place_of(block.output),
         request=request_of(block),
         lacks=lacks(block),
         labels=labels_of(block.scriptix),

@@ -107,6 +107,15 @@ class FolderLimitsBlock(BoundsBlock):
     uploads: Annotated[int, PlainValidator(values.at_least_one)] | None = None
 
 
+class OutputBlock(Block):
+    """Where sidecars go, what they are called, and whose they are."""
+
+    directory: Annotated[str, PlainValidator(values.output_directory)] | None = None
+    suffix: Annotated[str, PlainValidator(values.suffix)] = ""
+    mode: Annotated[int, PlainValidator(values.mode)] | None = None
+    group: Annotated[str, PlainValidator(values.line_of_text)] | None = None
+
+
 class PathBlock(Block):
     """What may differ from path to path."""
 
@@ -121,6 +130,7 @@ class PathBlock(Block):
     existing: Annotated[Existing, PlainValidator(values.choice(Existing))] = Existing.HOLD
     changed: Annotated[Changed, PlainValidator(values.choice(Changed))] = Changed.HOLD
     outputs: tuple[Output, ...] | None = None
+    output: OutputBlock = OutputBlock()
     delete_remote: Annotated[float | None, PlainValidator(values.delete_remote)] = None
 
 

@@ -17,6 +17,7 @@ from scriptixd.config.model import (
     FolderBlock,
     FolderDefaults,
     FolderLimitsBlock,
+    OutputBlock,
     PathBlock,
     RuleBlock,
     ScriptixBlock,
@@ -25,11 +26,12 @@ from scriptixd.config.model import (
 from scriptixd.config.settings import PathSettings
 from scriptixd.config.values import JSON_OUTPUT
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import DocumentType, Labels, Request, Webhook
+from scriptixd.jobs.job import DocumentType, Labels, OutputPlace, Request, Webhook
 from scriptixd.jobs.timetable import Rates
+from scriptixd.roots.root import FileAccess
 
 REQUIRED: Final = {"language": "what is spoken, such as nl", "document_type": "caption or document"}
-MERGED: Final = (ScriptixBlock, AskAboveBlock, FolderLimitsBlock)
+MERGED: Final = (ScriptixBlock, AskAboveBlock, FolderLimitsBlock, OutputBlock)
 EVERYTHING: Final = frozenset({"*", "**", "**/*"})  # patterns that match every file
 
 Inner = TypeVar("Inner", bound=Block)
@@ -141,6 +143,7 @@ def settings_by(rule: RuleBlock) -> PathSettings | None:
         existing=rule.existing,
         changed=rule.changed,
         outputs=outputs_of(rule),
+        output=place_of(rule.output),
         request=request,
         labels=labels_of(rule.scriptix),
         filename=rule.scriptix.filename,
@@ -177,6 +180,10 @@ def outputs_of(block: PathBlock) -> tuple[str, ...]:
     fitting = (JSON_OUTPUT, "srt", "txt") if block.document_type is DocumentType.DOCUMENT else (JSON_OUTPUT, "srt")
     outputs = fitting if block.outputs is None else block.outputs
     return tuple(sorted(outputs, key=lambda name: name == JSON_OUTPUT))
+
+
+def place_of(block: OutputBlock) -> OutputPlace:
+    return OutputPlace(block.directory, block.suffix, FileAccess(block.mode, block.group))
 
 
 def labels_of(scriptix: ScriptixBlock) -> Labels:

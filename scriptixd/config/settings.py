@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from scriptixd.captions.result import Units
 from scriptixd.errors import FileTrouble
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import Labels, Request, Terms
+from scriptixd.jobs.job import Labels, OutputPlace, Request, Terms
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.roots.globs import matches
@@ -131,6 +131,7 @@ class PathSettings:
     existing: Existing
     changed: Changed
     outputs: tuple[str, ...]  # in the order of writing, the JSON last
+    output: OutputPlace
     request: Request
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
     filename: FilenamePolicy
@@ -155,6 +156,7 @@ class Folder:
     ask_above: AskAbove
     changed: Changed
     outputs: tuple[str, ...]  # in the order of writing, the JSON last
+    output: OutputPlace
     request: Request | None  # None: what is asked is told by rules alone
     lacks: str  # the name of the required setting that only the rules have; empty if there is a request
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
@@ -168,6 +170,12 @@ class Folder:
         """What no sentence may hold, of the webhooks of the folder and of its rules."""
         webhooks = (labels.webhook for labels in (self.labels, *(rule.labels for rule in self.rules)))
         return frozenset(secret for webhook in webhooks if webhook is not None for secret in webhook.secrets)
+
+    @property
+    def output_directories(self) -> tuple[str, ...]:
+        """The absolute paths of the directories that sidecars go to, where that is not beside their sources."""
+        every = (self.output.directory, *(rule.output.directory for rule in self.rules))
+        return tuple(dict.fromkeys(directory for directory in every if directory is not None))
 
     def at(self, path: str) -> PathSettings | None:
         """What holds for a path relative to the folder; None if it asks for nothing, and is not picked up."""
@@ -190,6 +198,7 @@ class Folder:
             labels=self.labels,
             filename=self.filename,
             erase_after=self.erase_after,
+            output=self.output,
         )
 
     def holding(self, path: str) -> PathSettings:
@@ -215,6 +224,7 @@ class Folder:
             changed_holds=here.changed is Changed.HOLD,
             hours_unasked=self.ask_above.hours,
             erase_after=here.erase_after,
+            output=here.output,
         )
 
 

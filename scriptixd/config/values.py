@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable
 from enum import StrEnum
@@ -22,8 +23,10 @@ from scriptixd.captions.formats import FORMATS
 from scriptixd.config import addresses, units
 from scriptixd.config.document import Scalar, Value
 from scriptixd.config.settings import Secret
+from scriptixd.jobs.job import LANGUAGE
 from scriptixd.jobs.timetable import DAY, Hours
 
+LONGEST_SUFFIX = 64  # bytes: a name has 255, and something of the recording's is to be left in it
 JSON_OUTPUT = "json"  # always among the outputs: written last, it marks the set as complete
 WEBHOOK_OPTIONS = frozenset({"webhook_url", "webhook_method", "webhook_headers"})
 OUR_METADATA = WEBHOOK_OPTIONS | {
@@ -32,6 +35,7 @@ OUR_METADATA = WEBHOOK_OPTIONS | {
 }
 
 _LANGUAGE = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*")
+_MODE = re.compile(r"0?[0-7]{3}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: the name of a header
 _METADATA_NAME = re.compile(r"[!-+\--~]+")  # TUS 1.0.0: ASCII without spaces and commas
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -216,6 +220,39 @@ def path(value: Value) -> Path:
     if "\0" in content:
         raise ValueError("must not contain a zero byte")
     return Path(content)
+
+
+def output_directory(value: Value) -> str:
+    """An absolute path, in the shortest way to write it."""
+    content = line_of_text(value)
+    if not content.startswith("/"):
+        raise ValueError("must be an absolute path, such as /srv/transcripts")
+    return "/" + os.path.normpath(content).lstrip("/")
+
+
+def suffix(value: Value) -> str:
+    """What goes into names, after the stem."""
+    content = text(value)
+    if "/" in content or has_control_characters(content):
+        raise ValueError("must not contain a slash, control characters or line breaks")
+    if "{" in content.replace(LANGUAGE, "") or "}" in content.replace(LANGUAGE, ""):
+        raise ValueError(f"may contain {LANGUAGE}, and no other braces")
+    if len(content.encode()) > LONGEST_SUFFIX:
+        raise ValueError(f"must not be longer than {LONGEST_SUFFIX} bytes")
+    return content
+
+
+def mode(value: Value) -> int:
+    """Permission bits as chmod takes them, in octal whether it is quoted or not; nothing of ours is executed."""
+    content = text(value)
+    if not _MODE.fullmatch(content):
+        raise ValueError("must be a mode as chmod takes it, such as 0640")
+    bits = int(content, 8)
+    if bits & 0o111:
+        raise ValueError("must not make files executable: 0640, not 0750")
+    if not bits & 0o400:
+        raise ValueError("must let scriptixd read its own files: 0640, not 0040")
+    return bits
 
 
 def pattern(value: Value) -> str:

@@ -5,10 +5,11 @@ Owns the way to each folder's disk, and the gate in it; decides nothing about wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from scriptixd.config.settings import Folder, Settings, WatchMode
 from scriptixd.delivery.adoption import is_marked
+from scriptixd.delivery.names import suffixed
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.job import Request, Terms
 from scriptixd.jobs.source import Source
@@ -30,12 +31,14 @@ class ConfiguredFolders:
         self._filters = {name: filter_of(folder) for name, folder in self._folders.items()}
         self._reached = {name: FolderRoot(folder.path) for name, folder in self._folders.items()}
         self._gates = {name: Gate(root) for name, root in self._reached.items()}
+        self._outputs = {name: _roots(folder.output_directories) for name, folder in self._folders.items()}
         for name, gate in self._gates.items():
             gate.closed = ShareTrouble(f"the first look at {shown(name)} has not begun")
 
     def close(self) -> None:
         """Let go of every disk, in the time that one takes also where all of them hang."""
-        close_together(self._reached.values())
+        outputs = (root for roots in self._outputs.values() for root in roots.values())
+        close_together([*self._reached.values(), *outputs])
 
     def every(self) -> Collection[str]:
         """All that are configured."""
@@ -48,11 +51,25 @@ class ConfiguredFolders:
 
     def stuck(self) -> Collection[str]:
         """Those whose disk keeps somebody waiting, and may have begun to hang."""
-        return {name for name, root in self._reached.items() if root.slow}
+        return {
+            name
+            for name, root in self._reached.items()
+            if root.slow or any(output.slow for output in self._outputs[name].values())
+        }
 
     def root(self, folder: str) -> Root | None:
-        """The way through the gate, for all but the scanner; None for a folder that is not configured."""
-        return self._gates.get(folder)
+        """The way through the gate, for all but the scanner; None for a folder that is not configured.
+
+        A directory for outputs goes by its absolute path, which is no name of a folder.
+        """
+        if (gate := self._gates.get(folder)) is not None:
+            return gate
+        return next((roots[folder] for roots in self._outputs.values() if folder in roots), None)
+
+    def output(self, folder: Folder) -> FolderRoot | None:
+        """The directory for the outputs of a folder as a whole, if they have one."""
+        directory = folder.output.directory
+        return self._outputs[folder.name][directory] if directory is not None else None
 
     def reached(self, folder: str) -> FolderRoot:
         """The way around the gate, for the scanner, which opens and shuts it."""
@@ -88,7 +105,7 @@ def watched(folder: Folder) -> Watched:
         windows=tuple(dict.fromkeys((folder.settle, *(rule.settle for rule in folder.rules)))),
         scan_interval=folder.scan_interval,
         ask_above=folder.ask_above.files,
-        marked=is_marked,
+        marked=marked_in(folder),
     )
 
 
@@ -100,6 +117,23 @@ def policy_of(folder: Folder) -> Callable[[str], Policy]:
         return Policy(here.request, here.existing, here.settle)
 
     return policy
+
+
+def marked_in(folder: Folder) -> Callable[[str, Collection[str]], bool]:
+    """Whether a file of a folder may have its set, by the names beside it; in another directory, that is looked at."""
+
+    def marked(path: str, names: Collection[str]) -> bool:
+        here = folder.at(path)
+        if here is None:
+            return False
+        suffix = suffixed(here.output.suffix, here.request.language)
+        return here.output.directory is not None or is_marked(path, names, suffix)
+
+    return marked
+
+
+def _roots(directories: Collection[str]) -> Mapping[str, FolderRoot]:
+    return {directory: FolderRoot(directory) for directory in directories}
 
 
 def filter_of(folder: Folder) -> Filter:

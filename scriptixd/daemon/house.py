@@ -187,7 +187,7 @@ def _watcher(
     """The scanner looks at the folder itself; everybody else goes through the gate that it opens and shuts."""
     root, gate, about = folders.reached(folder.name), folders.gate(folder.name), watched(folder)
     bell: list[Callable[[], None]] = []
-    claim = Claim(root, store.instance(), socket.gethostname())
+    claim = Claim(root, store.instance(), socket.gethostname(), folders.output(folder))
     gate.doubt = lambda: claim.doubt(read_clock())
     hearing = Hearing(folder.name, about.watch, lambda: Doorbell(str(folder.path), about.filter, bell[0]))
     ground = Ground(folder.name, root, store.sources, about.filter, claim, hearing.deletions_seen)

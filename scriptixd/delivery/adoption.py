@@ -10,17 +10,21 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any, Final
 
 from scriptixd.captions import Units
 from scriptixd.delivery.lying import bytes_at, digest_at
-from scriptixd.delivery.names import WHOLE_SET_MARK, candidates, last_resort
+from scriptixd.delivery.names import WHOLE_SET_MARK, every, suffixed
+from scriptixd.delivery.seat import Names, Seat
 from scriptixd.delivery.sidecar import KEY, render
-from scriptixd.jobs.job import Delivery, DocumentType, Job, Request
+from scriptixd.errors import FileTrouble
+from scriptixd.jobs.job import Delivery, DocumentType, Job, OutputPlace, Request
 from scriptixd.jobs.ports import Folders, Lying
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
+from scriptixd.roots.paths import name_of
 from scriptixd.roots.root import Root
 
 LARGEST: Final = 256 * 1024 * 1024  # bytes of a JSON that is read whole: a day of speech has some 10 MB
@@ -35,10 +39,22 @@ class SidecarsBeside:
 
     def transcripts(self, source: Source) -> Sequence[Lying]:
         """Those that can be read, the likeliest first; none where the folder is not configured. ShareTrouble."""
-        root = self._folders.root(source.folder)
-        if root is None:
-            return ()
-        return [lying for path in marks(source.path) if (lying := read_transcript(root, path)) is not None]
+        return list(self._readable(source))
+
+    def _readable(self, source: Source) -> Iterator[Lying]:
+        beside = self._folders.root(source.folder)
+        if beside is None:
+            return
+        output, suffix = OutputPlace(), ""
+        with suppress(FileTrouble):  # no rule says what is asked for it today
+            terms = self._folders.terms(source.folder, source.path)
+            output, suffix = terms.output, suffixed(terms.output.suffix, terms.request.language)
+        mirror = self._folders.root(output.directory) if output.directory is not None else None
+        for root in filter(None, (mirror, beside)):
+            for path in marks(source.path, suffix):
+                lying = read_transcript(root, path)
+                if lying is not None:
+                    yield lying
 
 
 class Adoption:
@@ -48,44 +64,40 @@ class Adoption:
         self._store = store
         self._units = units
 
-    def adopt(
-        self, delivery: Delivery, job: Job, source: Source, root: Root, outputs: Sequence[str], names: Collection[str]
-    ) -> Sequence[str]:
+    def adopt(self, delivery: Delivery, job: Job, seat: Seat, outputs: Sequence[str], names: Names) -> Sequence[str]:
         """The names of the set of just this job that lies there, nobody's until now; none where none does.
 
-        `names` are those in the source's directory. What differs from what would be written was edited by somebody,
+        `names` are those in its directory. What differs from what would be written was edited by somebody,
         or made with other settings: it is remembered as such, and is never written over.
         """
-        mark = next((path for path in self._nobodys(source, WHOLE_SET_MARK, names) if _is_of(root, path, job)), None)
-        own = digest_at(root, mark) if mark is not None else None
+        mark = next((path for path in self._nobodys(seat, WHOLE_SET_MARK, names) if _is_of(seat.root, path, job)), None)
+        own = digest_at(seat.root, mark) if mark is not None else None
         if mark is None or not own:
             return ()
         found = [(WHOLE_SET_MARK, mark, own)]
         for output in outputs:
             if output != WHOLE_SET_MARK:
-                found += self._one(job, source, root, output, names)
+                found += self._one(job, seat, output, names)
         with self._store.database.transaction():
             for output, path, digest in found:
-                ours = self._store.deliveries.intend(delivery, source.folder, path, output, digest, None)
+                ours = self._store.deliveries.intend(delivery, seat.where, path, output, digest, None)
                 self._store.deliveries.written(ours, job.updated_at)
         return [path.rpartition("/")[2] for _, path, _ in found]
 
-    def _one(
-        self, job: Job, source: Source, root: Root, output: str, names: Collection[str]
-    ) -> Iterator[tuple[str, str, str]]:
+    def _one(self, job: Job, seat: Seat, output: str, names: Names) -> Iterator[tuple[str, str, str]]:
         """One file of the set: the one that is as it would be written, or else the likeliest."""
-        data = render(output, self._store.jobs.result(job.id) or b"", job, source, self._units)
+        data = render(output, self._store.jobs.result(job.id) or b"", job, seat.source, self._units)
         wanted = hashlib.sha256(data or b"").hexdigest()
-        there = list(self._nobodys(source, output, names))
-        same = next((path for path in there if digest_at(root, path) == wanted), None)
+        there = list(self._nobodys(seat, output, names))
+        same = next((path for path in there if digest_at(seat.root, path) == wanted), None)
         if there:
             yield output, same or there[0], wanted
 
-    def _nobodys(self, source: Source, output: str, names: Collection[str]) -> Iterator[str]:
+    def _nobodys(self, seat: Seat, output: str, names: Names) -> Iterator[str]:
         """The paths at which an output may lie, does lie, and is not known as anybody's."""
-        for path in (*candidates(source.path, output), last_resort(source.path, output)):
-            there = path.rpartition("/")[2] in names
-            if there and self._store.deliveries.sidecar_at(source.folder, path) is None:
+        for path in seat.every(output):
+            there = name_of(path) in names
+            if there and self._store.deliveries.sidecar_at(seat.where, path) is None:
                 yield path
 
 
@@ -94,15 +106,15 @@ def _is_of(root: Root, path: str, job: Job) -> bool:
     return lying is not None and (lying.sha256, lying.size, lying.request) == (job.sha256, job.stat.size, job.request)
 
 
-def marks(source_path: str) -> Iterator[str]:
-    """Where the JSON of a set may lie."""
-    yield from candidates(source_path, WHOLE_SET_MARK)
-    yield last_resort(source_path, WHOLE_SET_MARK)
+def marks(source_path: str, suffix: str = "") -> Iterator[str]:
+    """Where the JSON of a set may lie: as today's names are, and without a suffix."""
+    for one in dict.fromkeys((suffix, "")):
+        yield from every(source_path, WHOLE_SET_MARK, one)
 
 
-def is_marked(source_path: str, names: Collection[str]) -> bool:
+def is_marked(source_path: str, names: Collection[str], suffix: str = "") -> bool:
     """Whether a directory with these names may hold a set for this source."""
-    return any(mark.rpartition("/")[2] in names for mark in marks(source_path))
+    return any(name_of(mark) in names for mark in marks(source_path, suffix))
 
 
 def read_transcript(root: Root, path: str) -> Lying | None:

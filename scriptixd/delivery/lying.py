@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 from typing import Final
 
 from scriptixd.errors import FileTrouble, SourceMissing
+from scriptixd.jobs.job import Sidecar
 from scriptixd.roots.root import Root
 
 NOT_OURS: Final = ""  # the hash of what cannot be read as a file: a directory, a link, a file of somebody else's alone
 BLOCK: Final = 1024 * 1024  # bytes read at a time
+
+
+class Fate(StrEnum):
+    """What became of a sidecar that we wrote."""
+
+    UNTOUCHED = "as it was written"
+    EDITED = "edited since it was written: it is never written over"
+    DELETED = "deleted since it was written: it is not written again by itself"
+
+
+def fate_of(root: Root, sidecar: Sidecar) -> Fate:
+    """What became of a sidecar on its disk. ShareTrouble."""
+    found = digest_at(root, sidecar.path)
+    if found is None:
+        return Fate.DELETED
+    return Fate.UNTOUCHED if found == sidecar.sha256 else Fate.EDITED
 
 
 def digest_at(root: Root, path: str) -> str | None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from scriptixd.captions import Units
 from scriptixd.delivery.adoption import Adoption
+from scriptixd.delivery.heritage import Heritage, Left
 from scriptixd.delivery.lying import digest_at
-from scriptixd.delivery.names import candidates, in_order, last_resort
+from scriptixd.delivery.names import WHOLE_SET_MARK, in_order
+from scriptixd.delivery.seat import Folders, Seat, seat_of
 from scriptixd.delivery.sidecar import render
 from scriptixd.errors import NameTaken, SourceMissing, StateTrouble, Stopped, TargetTrouble, Trouble
 from scriptixd.jobs import pacing
@@ -27,7 +28,6 @@ from scriptixd.jobs.job import Delivery, Job, Sidecar, Terms
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import shown
-from scriptixd.roots.root import Root
 
 LOG = logging.getLogger("scriptixd.delivery")
 
@@ -36,25 +36,6 @@ NO_SPEECH = "there is no speech in it"
 ADOPTED = "the set that lay there was taken for it, as it is"
 BUG = ("scriptixd ran into a bug of its own with this transcript", "its log has the details; the transcript is kept")
 TAKEN_AWAY = 3  # failures after which a sidecar that the disk confirmed, and that is not there, counts as taken away
-
-
-class Folders(Protocol):
-    """What today's configuration says, and the way to a folder's files."""
-
-    def names(self) -> Collection[str]:
-        """The configured folders."""
-
-    def root(self, folder: str) -> Root | None: ...
-
-    def terms(self, folder: str, path: str) -> Terms: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A name for a sidecar; `replaces` is the hash of our own untouched file that has it now."""
-
-    path: str
-    replaces: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +56,12 @@ class Order:
 
     delivery: Delivery
     job: Job
-    source: Source
-    root: Root
+    seat: Seat
+    terms: Terms
+
+    @property
+    def source(self) -> Source:
+        return self.seat.source
 
 
 class DeliveryRoom:
@@ -98,6 +83,7 @@ class DeliveryRoom:
         self._beat = beat
         self._claims = claims
         self._adoption = Adoption(store, units)
+        self._heritage = Heritage(store, folders)
         self._swept: set[tuple[str, str]] = set()
 
     def run_once(self, now: Now) -> float:
@@ -132,58 +118,79 @@ class DeliveryRoom:
             self._store.deliveries.apply(delivery, event, now.wall)
 
     def probe(self, source: Source, outputs: tuple[str, ...]) -> None:
-        """Show that the sidecars could be written beside the source. TargetTrouble or NameTaken if not."""
-        root = self._root(source)
-        names = self._names_in(root, source)
-        for output in outputs:
-            if self._free(root, source, output, names) is None:
-                first, second = candidates(source.path, output)
-                raise NameTaken(
-                    f"{shown(source.path)} would get {shown(first)} or {shown(second)}, and both are somebody else's",
-                    "move one of them away, then: scriptixd retry",
-                )
-        root.probe(source.directory)
+        """Show that the sidecars could be written where they belong. TargetTrouble or NameTaken if not."""
+        terms = self._folders.terms(source.folder, source.path)
+        seat_of(self._store, self._folders, source, terms, terms.request.language).probe(outputs)
 
     def _step(self, delivery: Delivery, now: Now) -> DeliveryEvent | None:
         order = self._order(delivery)
         if order is None:
             return Unwanted("its source has other content by now")
-        terms = self._folders.terms(order.source.folder, order.source.path)
         written = {sidecar.output: sidecar for sidecar in self._store.deliveries.sidecars(delivery.id)}
-        if not written and (set_there := self._adopted(order, terms)):
+        if not written and (set_there := self._adopted(order)):
             LOG.info("%s: adopted %s", _place(order.source), ", ".join(shown(name) for name in set_there))
-            return Delivered(ADOPTED, terms.erase_after)
+            return Delivered(ADOPTED, order.terms.erase_after)
+        left = self._heritage.of(delivery, order.source)
         note = ""
-        for output in in_order(terms.outputs):
+        for output in in_order(tuple({**dict.fromkeys(order.terms.outputs), **(left.sidecars if left else {})})):
             sidecar = written.get(output)
             if sidecar is not None and sidecar.written_at is not None:
                 continue
-            data = render(output, self._reply(order), order.job, order.source, self._units)
-            if data is None:
-                note = NO_SPEECH
-                continue
-            self._write(order, output, data, sidecar, now)
-            return None
+            if left is not None and (deleted := left.deleted(output)) is not None:
+                self._keep_deleted(order, left, deleted, now)
+                return None
+            data = self._text(order, output, left)
+            if data is not None:
+                self._write(order, output, data, sidecar, left, now)
+                return None
+            note = note if output not in order.terms.outputs else NO_SPEECH
+        if left is not None:
+            self._heritage.take_away(left, order.source, now)
+            note = note or f"its sidecars were taken along from {shown(left.source.path)}"
         made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
         LOG.info("%s: wrote %s", _place(order.source), ", ".join(shown(name) for name in made))
-        return Delivered(note, terms.erase_after)
+        return Delivered(note, order.terms.erase_after)
 
-    def _adopted(self, order: Order, terms: Terms) -> Sequence[str]:
-        names = self._names_in(order.root, order.source)
-        return self._adoption.adopt(order.delivery, order.job, order.source, order.root, terms.outputs, names)
+    def _adopted(self, order: Order) -> Sequence[str]:
+        return self._adoption.adopt(order.delivery, order.job, order.seat, order.terms.outputs, order.seat.names())
 
-    def _write(self, order: Order, output: str, data: bytes, intended: Sidecar | None, now: Now) -> None:
+    def _text(self, order: Order, output: str, left: Left | None) -> bytes | None:
+        """What an output holds, None for nothing. What is taken along stays as it is, but for the JSON's source."""
+        untouched = left.untouched(output) if left is not None else None
+        kept = self._heritage.text(untouched) if untouched is not None and output != WHOLE_SET_MARK else None
+        if kept is not None:
+            return kept
+        if output not in order.terms.outputs and untouched is None:
+            return None
+        return render(output, self._reply(order), order.job, order.source, self._units)
+
+    def _keep_deleted(self, order: Order, left: Left, deleted: Sidecar, now: Now) -> None:
+        """What a person has deleted is not written under the new name either; what came along by itself is taken."""
+        places = list(order.seat.places(deleted.output, deleted.sha256, {left.delivery.id}))
+        place = next((one for one in places if one.replaces == deleted.sha256), places[0] if places else None)
+        path = place.path if place is not None else order.seat.every(deleted.output)[-1]
+        with self._store.database.transaction():
+            ours = self._store.deliveries.intend(
+                order.delivery, order.seat.where, path, deleted.output, deleted.sha256, None
+            )
+            self._store.deliveries.written(ours, now.wall)
+
+    def _write(
+        self, order: Order, output: str, data: bytes, intended: Sidecar | None, left: Left | None, now: Now
+    ) -> None:
+        seat = order.seat
+        seat.make_ready()
         self._sweep(order)
         digest = hashlib.sha256(data).hexdigest()
-        if intended is not None and digest_at(order.root, intended.path) == intended.sha256:
+        if intended is not None and self._lies_there(intended):
             self._store.deliveries.written(intended, now.wall)  # the end of it was not recorded
             return
-        for place in self._places(order, output, digest):
+        for place in seat.places(output, digest, {left.delivery.id} if left is not None else ()):
             sidecar = self._store.deliveries.intend(
-                order.delivery, order.source.folder, place.path, output, digest, place.replaces
+                order.delivery, seat.where, place.path, output, digest, place.replaces
             )
             try:
-                order.root.write(place.path, data, place.replaces)
+                seat.root.write(place.path, data, place.replaces, seat.access)
             except NameTaken:  # somebody was quicker, or the disk takes MEETING.SRT for the same name
                 self._store.deliveries.release(sidecar)
                 continue
@@ -195,51 +202,9 @@ class DeliveryRoom:
             f"move one of the files away; the transcript is kept until then ({shown(order.source.name)}.*{output})",
         )
 
-    def _places(self, order: Order, output: str, digest: str) -> Iterator[Place]:
-        """The names that are free, or ours to replace, the best one first; after paying there is a third one.
-
-        A file that holds the very bytes is one of ours that came along with its renamed or copied directory.
-        """
-        names = self._names_in(order.root, order.source)
-        for path in (*candidates(order.source.path, output), last_resort(order.source.path, output)):
-            place = self._usable(order.root, order.source, path, names, came_along=digest)
-            if place is not None:
-                yield place
-
-    def _free(self, root: Root, source: Source, output: str, names: Collection[str]) -> Place | None:
-        for path in candidates(source.path, output):
-            place = self._usable(root, source, path, names)
-            if place is not None:
-                return place
-        return None
-
-    def _usable(
-        self, root: Root, source: Source, path: str, names: Collection[str], came_along: str | None = None
-    ) -> Place | None:
-        """A name is ours if nobody has it, or if it is this source's own sidecar as we wrote it."""
-        ours = self._store.deliveries.sidecar_at(source.folder, path)
-        delivery = self._store.deliveries.get(ours.delivery_id) if ours else None
-        of_this_source = delivery is not None and delivery.source_id == source.id
-        lies_there = path.rpartition("/")[2] in names
-        if not lies_there:
-            return Place(path, None) if ours is None or of_this_source else None
-        known: set[str | None]
-        if ours is None and came_along is not None:
-            known = {came_along}
-        elif ours is not None and of_this_source:
-            # A crash between the intent and the write leaves the file that was to be replaced.
-            known = {ours.sha256, ours.replaces}
-        else:
-            return None
-        digest = digest_at(root, path)
-        return Place(path, digest) if digest is not None and digest in known else None
-
-    def _names_in(self, root: Root, source: Source) -> Collection[str]:
-        """What lies in the source's directory; a directory without the source may be the bare one under a mount."""
-        names = {entry.name for entry in root.listing(source.directory)}
-        if source.name not in names:
-            raise SourceMissing(f"{shown(source.path)} is not in its directory", "sidecars wait until it is back")
-        return names
+    def _lies_there(self, sidecar: Sidecar) -> bool:
+        root = self._folders.root(sidecar.folder)
+        return root is not None and digest_at(root, sidecar.path) == sidecar.sha256
 
     def _order(self, delivery: Delivery) -> Order | None:
         """What a delivery is about; None if its source's content is another job's by now."""
@@ -249,7 +214,10 @@ class DeliveryRoom:
         newest = self._store.jobs.newest_of(source.id)
         if newest is None or newest.id != job.id:
             return None
-        return Order(delivery, job, source, self._root(source))
+        if self._folders.root(source.folder) is None:
+            raise Stopped(source.folder)  # the folder was taken out of the configuration a moment ago
+        terms = self._folders.terms(source.folder, source.path)
+        return Order(delivery, job, seat_of(self._store, self._folders, source, terms, job.request.language), terms)
 
     def _reply(self, order: Order) -> bytes:
         reply = self._store.jobs.result(order.job.id)
@@ -257,18 +225,12 @@ class DeliveryRoom:
             raise AssertionError(f"job {order.job.id} is ready and has no result")
         return reply
 
-    def _root(self, source: Source) -> Root:
-        root = self._folders.root(source.folder)
-        if root is None:
-            raise Stopped(source.folder)  # the folder was taken out of the configuration a moment ago
-        return root
-
     def _sweep(self, order: Order) -> None:
         """What a crash left of our temporaries in this directory, once in a run."""
-        where = (order.source.folder, order.source.directory)
+        where = (order.seat.where, order.source.directory)
         if where not in self._swept:
             self._swept.add(where)
-            order.root.sweep(order.source.directory)
+            order.seat.root.sweep(order.source.directory)
 
     def _postponed(self, delivery: Delivery, trouble: Trouble, now: Now) -> Postponed:
         """A paid result is never given up: it waits, and says why."""
@@ -285,7 +247,7 @@ def _read_back(order: Order, sidecar: Sidecar) -> None:
 
     Raises TargetTrouble if it is not. One that is gone each time is taken away by somebody as soon as it appears.
     """
-    found = digest_at(order.root, sidecar.path)
+    found = digest_at(order.seat.root, sidecar.path)
     if found == sidecar.sha256 or (found is None and order.delivery.failures >= TAKEN_AWAY):
         return
     raise TargetTrouble(

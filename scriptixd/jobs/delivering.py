@@ -28,7 +28,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """This source has other content by now: it gets no sidecar of this job."""
+    """This source has other content by now, or its file another name: it gets no sidecar of this job."""
 
     reason: str
 
@@ -42,7 +42,7 @@ DELIVERY_TRANSITIONS: Mapping[DeliveryState, Mapping[type[DeliveryEvent], Delive
             Postponed: DeliveryState.PENDING,
             Unwanted: DeliveryState.DROPPED,
         },
-        DeliveryState.DELIVERED: {},
+        DeliveryState.DELIVERED: {Unwanted: DeliveryState.DROPPED},
         DeliveryState.DROPPED: {},
     }
 )

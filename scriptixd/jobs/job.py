@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from scriptixd.roots.root import Stat
+from scriptixd.roots.root import LIKE_ITS_DIRECTORY, FileAccess, Stat
 
 
 class DocumentType(StrEnum):
@@ -85,6 +85,18 @@ class Labels:
         }
 
 
+LANGUAGE: Final = "{language}"  # in the suffix of names: what players call the language
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPlace:
+    """Where a file's sidecars go, what their names get, and who may do what with them."""
+
+    directory: str | None = None  # absolute: the folder's tree is mirrored in it; None: beside the source
+    suffix: str = ""  # after the stem
+    access: FileAccess = LIKE_ITS_DIRECTORY
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What today's configuration says about one path."""
@@ -96,6 +108,7 @@ class Terms:
     changed_holds: bool = False  # new content that plays exactly as long as what was paid before waits for a yes
     hours_unasked: float | None = None  # of media that may come to its folder within an hour without a yes
     erase_after: float | None = None  # s after delivery until it is erased at the service; None: it is kept there
+    output: OutputPlace = OutputPlace()
 
 
 class State(StrEnum):
@@ -184,7 +197,7 @@ class Sidecar:
 
     id: int
     delivery_id: int
-    folder: str
+    folder: str  # where it lies: a folder's name, or the absolute path of a directory for outputs
     path: str
     output: str
     sha256: str

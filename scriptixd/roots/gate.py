@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from scriptixd.errors import ShareTrouble
-from scriptixd.roots.root import Disk, Listing, Reader, Root, Stat
+from scriptixd.roots.root import LIKE_ITS_DIRECTORY, Disk, FileAccess, Listing, Reader, Root, Stat
 
 
 class Gate:
@@ -43,11 +43,14 @@ class Gate:
     def open(self, path: str) -> Reader:
         return GatedReader(self, self._passed().open(path))
 
-    def probe(self, directory: str) -> None:
-        self._passed().probe(directory)
+    def probe(self, directory: str, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        self._passed().probe(directory, access)
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
-        self._passed().write(path, data, replaces)
+    def make(self, directory: str) -> None:
+        self._passed().make(directory)
+
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        self._passed().write(path, data, replaces, access)
 
     def remove(self, path: str, sha256: str) -> None:
         self._passed().remove(path, sha256)

@@ -20,7 +20,7 @@ from scriptixd.roots import wire
 from scriptixd.roots.child import LAST_BREATH, Child
 from scriptixd.roots.mounts import MOUNTS
 from scriptixd.roots.paths import components, joined, shown
-from scriptixd.roots.root import Disk, Listing, Reader, Row, Stat
+from scriptixd.roots.root import LIKE_ITS_DIRECTORY, Disk, FileAccess, Listing, Reader, Row, Stat
 from scriptixd.roots.wire import Errand, Message, Word
 
 SLOW: Final = 2.0  # s without an answer: a disk that spins up, or one that has begun to hang
@@ -98,11 +98,15 @@ class IsolatedRoot:
         (number,) = answer[-1].fields
         return IsolatedReader(self, child, number, path)
 
-    def probe(self, directory: str) -> None:
-        self._ask(Errand.PROBE, directory, [directory], self._patience.work)
+    def probe(self, directory: str, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        self._ask(Errand.PROBE, directory, [directory, access.mode, access.group], self._patience.work)
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
-        self._ask(Errand.WRITE, path, [path, replaces], self._patience.work, data)
+    def make(self, directory: str) -> None:
+        self._ask(Errand.MAKE, directory, [directory], self._patience.work)
+
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        fields = [path, replaces, access.mode, access.group]
+        self._ask(Errand.WRITE, path, fields, self._patience.work, data)
 
     def remove(self, path: str, sha256: str) -> None:
         self._ask(Errand.REMOVE, path, [path, sha256], self._patience.work)
@@ -157,7 +161,7 @@ class IsolatedRoot:
         return self._patience
 
     def _ask(
-        self, errand: Errand, path: str, fields: Sequence[str | None], seconds: float, data: bytes = b""
+        self, errand: Errand, path: str, fields: Sequence[str | int | None], seconds: float, data: bytes = b""
     ) -> list[Message]:
         return self._asked(Message(errand, fields, data), path, seconds)[1]
 

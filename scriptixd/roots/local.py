@@ -23,7 +23,18 @@ from scriptixd.errors import FileTrouble, SourceMissing
 from scriptixd.roots import writing
 from scriptixd.roots.mounts import MOUNTS, Mounts, is_local, path_within
 from scriptixd.roots.paths import components, joined, name_of, parent, shown
-from scriptixd.roots.root import Disk, Identity, Kind, Listing, Nested, Reader, Row, Stat
+from scriptixd.roots.root import (
+    LIKE_ITS_DIRECTORY,
+    Disk,
+    FileAccess,
+    Identity,
+    Kind,
+    Listing,
+    Nested,
+    Reader,
+    Row,
+    Stat,
+)
 from scriptixd.roots.trouble import Purpose, root_trouble, translated
 
 INODE: Final = 2**63 - 1  # what a database can hold: FUSE file systems use all 64 bits
@@ -91,13 +102,20 @@ class LocalRoot:
             raise
         return reader
 
-    def probe(self, directory: str) -> None:
+    def probe(self, directory: str, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
         with self._directory(directory, Purpose.WRITE) as descriptor:
-            writing.probe(descriptor)
+            writing.probe(descriptor, access, self._place(directory))
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
+    def make(self, directory: str) -> None:
+        names = components(directory)
+        for depth in range(1, len(names) + 1):
+            path = "/".join(names[:depth])
+            with self._directory(parent(path), Purpose.WRITE, path) as descriptor:
+                writing.make(descriptor, name_of(path))
+
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
         with self._directory(parent(path), Purpose.WRITE, path) as descriptor:
-            writing.write(descriptor, name_of(path), data, replaces, self._place(path))
+            writing.write(descriptor, name_of(path), data, replaces, access, self._place(path))
 
     def remove(self, path: str, sha256: str) -> None:
         with suppress(SourceMissing), self._directory(parent(path), Purpose.WRITE, path) as descriptor:

@@ -5,6 +5,8 @@ Pure: never touches a disk. A path that leaves its root is our own bug and raise
 
 from __future__ import annotations
 
+import unicodedata
+
 
 def components(path: str) -> tuple[str, ...]:
     """The names that lead from the root to a path; none for "", the root itself."""
@@ -31,6 +33,11 @@ def joined(directory: str, name: str) -> str:
 def is_within(path: str, directory: str) -> bool:
     """Whether a path is the directory, or lies anywhere below it."""
     return not directory or path == directory or path.startswith(directory + "/")
+
+
+def folded(name: str) -> str:
+    """A name without what macOS and Windows spell as they like: how accents are encoded, and capitals."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def shown(path: str) -> str:

@@ -16,7 +16,7 @@ from scriptixd.roots.child import LAST_BREATH
 from scriptixd.roots.isolated import PATIENCE, IsolatedRoot, Patience
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.mounts import MOUNTS, MountTable
-from scriptixd.roots.root import Disk, Listing, Reader, Root
+from scriptixd.roots.root import LIKE_ITS_DIRECTORY, Disk, FileAccess, Listing, Reader, Root
 
 
 class FolderRoot:
@@ -69,11 +69,14 @@ class FolderRoot:
     def open(self, path: str) -> Reader:
         return self._root().open(path)
 
-    def probe(self, directory: str) -> None:
-        self._root().probe(directory)
+    def probe(self, directory: str, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        self._root().probe(directory, access)
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
-        self._root().write(path, data, replaces)
+    def make(self, directory: str) -> None:
+        self._root().make(directory)
+
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
+        self._root().write(path, data, replaces, access)
 
     def remove(self, path: str, sha256: str) -> None:
         self._root().remove(path, sha256)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from scriptixd.roots.mounts import is_local
 
@@ -130,6 +130,17 @@ class Disk:
         return next((one for one in every if not is_local(one.filesystem)), None)
 
 
+@dataclass(frozen=True, slots=True)
+class FileAccess:
+    """Who may do what with a file of ours, where that is not left to its directory."""
+
+    mode: int | None = None  # permission bits, none of them for executing
+    group: str | None = None  # name or number
+
+
+LIKE_ITS_DIRECTORY: Final = FileAccess()
+
+
 class Reader(Protocol):
     """An open source file; closed by `with`. Errors: ShareTrouble, FileTrouble."""
 
@@ -170,10 +181,16 @@ class Root(Protocol):
     def open(self, path: str) -> Reader:
         """Open for reading without following links. SourceMissing, or FileTrouble if it may not be read."""
 
-    def probe(self, directory: str) -> None:
+    def probe(self, directory: str, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
         """Show that a sidecar could be written there: makes and removes a temporary. TargetTrouble if not."""
 
-    def write(self, path: str, data: bytes, replaces: str | None) -> None:
+    def make(self, directory: str) -> None:
+        """Make a directory and those above it, as far as they are not there, each like the one that it is in.
+
+        NameTaken if a file has the name, TargetTrouble if the disk refuses.
+        """
+
+    def write(self, path: str, data: bytes, replaces: str | None, access: FileAccess = LIKE_ITS_DIRECTORY) -> None:
         """Write atomically and durably, whole or not at all.
 
         With `replaces=None` the name must be free; else the file there now must have that SHA-256

@@ -20,7 +20,7 @@ from typing import Any, Final, NoReturn
 from scriptixd.errors import Trouble
 from scriptixd.roots import wire
 from scriptixd.roots.local import LocalRoot
-from scriptixd.roots.root import Reader
+from scriptixd.roots.root import FileAccess, Reader
 from scriptixd.roots.wire import Errand, Line, Message, Word
 
 PROCESS_NAME: Final = "scriptixd-root"  # at most 15 bytes
@@ -81,12 +81,15 @@ class Servant:
                 self._readers[number] = self._root.open(*asked.fields)
                 return Message(Word.DONE, (number,))
             case Errand.WRITE:
-                path, replaces = asked.fields
-                self._root.write(path, asked.data, replaces)
+                path, replaces, *access = asked.fields
+                self._root.write(path, asked.data, replaces, FileAccess(*access))
             case Errand.REMOVE:
                 self._root.remove(*asked.fields)
             case Errand.PROBE:
-                self._root.probe(*asked.fields)
+                directory, *access = asked.fields
+                self._root.probe(directory, FileAccess(*access))
+            case Errand.MAKE:
+                self._root.make(*asked.fields)
             case Errand.SWEEP:
                 return Message(Word.DONE, (self._root.sweep(*asked.fields),))
             case _:

@@ -29,6 +29,7 @@ class Errand(StrEnum):
     LISTING = "listing"
     OPEN = "open"
     PROBE = "probe"
+    MAKE = "make"
     WRITE = "write"
     REMOVE = "remove"
     SWEEP = "sweep"

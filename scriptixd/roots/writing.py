@@ -1,24 +1,29 @@
 """Writing a sidecar whole or not at all, in a directory that is already open.
 
 Never follows a link, never replaces what is not known to be ours, never leaves a temporary behind on
-a failure. Raises OSError for its caller to translate; NameTaken is the one verdict that it gives itself.
+a failure. Raises OSError for its caller to translate; gives two verdicts itself: NameTaken, and TargetTrouble
+where the mode or the group that somebody has set cannot be had.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import grp
 import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from scriptixd.errors import NameTaken
+from scriptixd.errors import NameTaken, TargetTrouble
 from scriptixd.roots.paths import shown
-from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, FileAccess
+from scriptixd.roots.trouble import whoami
 
 MODE = 0o666  # what any new file asks for; nothing of ours is executable
+DIRECTORY_MODE = 0o777  # what any new directory asks for
+WORLD_WRITABLE = 0o002  # never, unless the directory is
 DEFAULT_ACL = "system.posix_acl_default"  # xattr(7) of a directory that says itself who may read what is made in it
 PROBE_BYTES = 4096  # a block: a full disk still has room for an empty file
 HASH_BLOCK = 1 << 20  # bytes
@@ -39,9 +44,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 Rename = Callable[[int, str, str], None]
 
 
-def write(directory: int, name: str, data: bytes, replaces: str | None, place: str) -> None:
+def write(directory: int, name: str, data: bytes, replaces: str | None, access: FileAccess, place: str) -> None:
     """Put `data` under `name`, durably; `place` is its path for sentences."""
-    with temporary(directory, data) as written:
+    with temporary(directory, data, access, place) as written:
         if replaces is not None and _holds(directory, name, replaces, place):
             os.replace(written, name, src_dir_fd=directory, dst_dir_fd=directory)
         else:
@@ -57,10 +62,30 @@ def remove(directory: int, name: str, sha256: str, place: str) -> None:
         _sync_directory(directory)
 
 
-def probe(directory: int) -> None:
+def probe(directory: int, access: FileAccess, place: str) -> None:
     """Write, sync and remove a temporary of one block."""
-    with temporary(directory, os.urandom(PROBE_BYTES)):
+    with temporary(directory, os.urandom(PROBE_BYTES), access, place):
         pass
+
+
+def make(directory: int, name: str) -> None:
+    """Make a directory like the one that it is in, if it is not there; FileExistsError if something else is."""
+    try:
+        os.mkdir(name, DIRECTORY_MODE, dir_fd=directory)
+    except FileExistsError:
+        if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+            return
+        raise
+    made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        if not _has_default_acl(directory):
+            wanted = os.stat(directory)
+            mode = _like(wanted, made, stat.S_IMODE(wanted.st_mode))
+            with suppress(OSError):
+                os.fchmod(made, mode | 0o700)
+    finally:
+        os.close(made)
+    _sync_directory(directory)
 
 
 def sweep(directory: int) -> int:
@@ -78,13 +103,13 @@ def sweep(directory: int) -> int:
 
 
 @contextmanager
-def temporary(directory: int, data: bytes) -> Iterator[str]:
+def temporary(directory: int, data: bytes, access: FileAccess, place: str) -> Iterator[str]:
     """A complete, synced file under a name that the scanner ignores; gone afterwards if it was not renamed."""
     name = f"{TEMPORARY_PREFIX}{_THIS_PROCESS}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
     descriptor = os.open(name, CREATE, MODE, dir_fd=directory)
     try:
         try:
-            _like_its_directory(directory, descriptor)
+            _let_in(directory, descriptor, access, place)
             _write_all(descriptor, data)
             _sync(descriptor)
         finally:
@@ -95,22 +120,54 @@ def temporary(directory: int, data: bytes) -> Iterator[str]:
             os.unlink(name, dir_fd=directory)
 
 
-def _like_its_directory(directory: int, descriptor: int) -> None:
+def _let_in(directory: int, descriptor: int, access: FileAccess, place: str) -> None:
     """Whoever may read or write in the directory may do so with the file, whatever our own umask is.
 
-    A default ACL has said so already. A disk that keeps no modes or groups has its own idea, and so has
-    whoever may not give a file to the directory's group.
+    A default ACL has said so already. What somebody has set is set, or it is TargetTrouble.
     """
-    if _has_default_acl(directory):
-        return
     wanted = os.stat(directory)
+    mode = stat.S_IMODE(wanted.st_mode) & MODE
+    if access.group is not None:
+        _give_to(descriptor, access.group, place)
+    elif not _has_default_acl(directory):
+        mode = _like(wanted, descriptor, mode)
+    if access.mode is not None:
+        allowed = MODE if wanted.st_mode & WORLD_WRITABLE else MODE & ~WORLD_WRITABLE
+        try:
+            os.fchmod(descriptor, access.mode & allowed)
+        except OSError as error:
+            what = f"what is written to {shown(place)} cannot get the mode {access.mode:04o}: {error.strerror}"
+            raise TargetTrouble(what, "leave output.mode out there: its disk keeps no modes of its own") from error
+    elif not _has_default_acl(directory):
+        with suppress(OSError):
+            os.fchmod(descriptor, mode | 0o600)
+
+
+def _like(wanted: os.stat_result, descriptor: int, mode: int) -> int:
+    """Give what was made to the group of its directory; returns the mode, without the group's rights if that failed.
+
+    A disk that keeps no groups has its own idea, and so has whoever may not give a file to that group.
+    """
     with suppress(OSError):
         if os.fstat(descriptor).st_gid != wanted.st_gid:
             os.fchown(descriptor, -1, wanted.st_gid)
-    of_group = os.fstat(descriptor).st_gid == wanted.st_gid
-    mode = wanted.st_mode & (MODE if of_group else MODE & ~0o060)
-    with suppress(OSError):
-        os.fchmod(descriptor, mode | 0o600)
+    return mode if os.fstat(descriptor).st_gid == wanted.st_gid else mode & ~0o070
+
+
+def _give_to(descriptor: int, group: str, place: str) -> None:
+    try:
+        number = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        what = f"there is no group {shown(group)} on this machine, which what is written to {shown(place)} is to get"
+        raise TargetTrouble(what, "set output.group to one that `getent group` knows") from error
+    if os.fstat(descriptor).st_gid == number:
+        return
+    try:
+        os.fchown(descriptor, -1, number)
+    except (OSError, OverflowError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no such number"
+        what = f"what is written to {shown(place)} cannot be given to the group {shown(group)}: {why}"
+        raise TargetTrouble(what, f"{whoami()} must be a member of it, and the disk must keep groups") from error
 
 
 def _has_default_acl(directory: int) -> bool:

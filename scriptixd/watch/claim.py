@@ -91,11 +91,13 @@ class _Watch:
 class Claim:
     """One daemon's claim on one root; `instance` is the state file's, so that a restart finds its own again.
 
-    To be asked by one thread at a time.
+    Where the root takes none, `otherwise` does: the directory for the outputs of this root alone. To be asked by one
+    thread at a time.
     """
 
-    def __init__(self, root: Root, instance: str, host: str) -> None:
+    def __init__(self, root: Root, instance: str, host: str, otherwise: Root | None = None) -> None:
         self._root = root
+        self._otherwise = otherwise
         self._instance = instance
         self._host = host
         self._run = secrets.token_hex(8)  # tells this process from one with a copy of the state file
@@ -149,7 +151,7 @@ class Claim:
 
         One that somebody removed, and that we made again, proves nothing. ShareTrouble as in `hold`.
         """
-        seen = self._look()
+        seen = _lying(self._root)
         return seen is not None and seen.instance == self._instance and not self._made_again
 
     def give_up(self, now: Now) -> str:
@@ -158,9 +160,10 @@ class Claim:
         The file stays: by it the next run knows an emptied root from one that is not there.
         """
         try:
-            seen = self._look()
-            if seen is not None and self._since and self._is_ours(seen):
-                self._write(seen, now, given_up=True)
+            for place in filter(None, (self._root, self._otherwise)):
+                seen = _lying(place)
+                if seen is not None and self._since and self._is_ours(seen):
+                    self._write(place, seen, now, given_up=True)
         except Trouble as trouble:
             return str(trouble)
         finally:
@@ -168,8 +171,17 @@ class Claim:
         return ""
 
     def _settle(self, now: Now) -> Holding:
+        holding = self._settle_in(self._root, now)
+        if self._otherwise is None or not isinstance(holding, NoClaim):
+            return holding
+        try:
+            return self._settle_in(self._otherwise, now)
+        except ShareTrouble as trouble:  # the root itself is there
+            return NoClaim(f"{holding.reason}; {trouble}")
+
+    def _settle_in(self, place: Root, now: Now) -> Holding:
         for _ in range(TRIES):
-            seen = self._look()
+            seen = _lying(place)
             if seen is None or seen.given_up or self._is_ours(seen):
                 self._watch = None
             else:
@@ -178,7 +190,7 @@ class Claim:
                     self._granted = ""
                     return Foreign(seen.host, seen.since, watch.alive, seen.sha256)
             try:
-                self._write(seen, now)
+                self._write(place, seen, now)
             except NameTaken:
                 continue
             except (TargetTrouble, SourceMissing) as trouble:
@@ -186,7 +198,7 @@ class Claim:
             except Hung:
                 raise
             except ShareTrouble as trouble:  # a share that is there may refuse all writing with EIO
-                self._root.listing("")
+                place.listing("")
                 return NoClaim(str(trouble))
             self._granted = ""
             return Ours()
@@ -196,7 +208,7 @@ class Claim:
         """Ours from before a restart at first; later only what this very process has written."""
         return seen.instance == self._instance and (not self._since or seen.run == self._run)
 
-    def _write(self, seen: _Seen | None, now: Now, *, given_up: bool = False) -> None:
+    def _write(self, place: Root, seen: _Seen | None, now: Now, *, given_up: bool = False) -> None:
         self._made_again = self._made_again or (seen is None and bool(self._since))
         kept = seen.since if seen is not None and seen.instance == self._instance else ""
         since = kept or datetime.fromtimestamp(now.wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -214,11 +226,8 @@ class Claim:
         data = json.dumps(claim, indent=2).encode("ascii") + b"\n"
         if kept and not self._since:  # what a crash left here; while nobody has the root, temporaries may be another's
             self._root.sweep("")
-        self._root.write(NAME, data, seen.sha256 if seen is not None else None)
+        place.write(NAME, data, seen.sha256 if seen is not None else None)
         self._since = since
-
-    def _look(self) -> _Seen | None:
-        return _lying(self._root)
 
 
 def foreign_claim(root: Root, instance: str) -> Foreign | None:

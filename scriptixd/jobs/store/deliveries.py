@@ -10,6 +10,7 @@ from scriptixd.errors import with_hint
 from scriptixd.jobs.delivering import Delivered, DeliveryEvent, Unwanted, advance_delivery
 from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
+from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.erasures import Erasures
 from scriptixd.jobs.store.jobs import Jobs
@@ -52,6 +53,16 @@ class Deliveries:
             row = connection.execute(query, (delivery_id,)).fetchone()
         return delivery_from(row) if row else None
 
+    def siblings(self, delivery: Delivery) -> Sequence[tuple[Delivery, Source]]:
+        """The other shares of its job for which sidecars were written, the latest first."""
+        query = f"""SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE job_id = ? AND id != ? AND state != 'dropped'
+            AND EXISTS (SELECT 1 FROM sidecars WHERE delivery_id = deliveries.id AND written_at IS NOT NULL)
+            ORDER BY id DESC"""
+        with self._database.reading() as connection:
+            found = [delivery_from(row) for row in connection.execute(query, (delivery.job_id, delivery.id))]
+            sources = {source.id: source for source in self._jobs.sources(delivery.job_id)}
+        return [(one, sources[one.source_id]) for one in found if one.source_id in sources]
+
     def apply(self, delivery: Delivery, event: DeliveryEvent, at: float) -> Delivery:
         """The delivery after the event, committed with its history row."""
         with self._database.transaction() as connection:
@@ -90,8 +101,15 @@ class Deliveries:
         with self._database.reading() as connection:
             return [_sidecar_from(row) for row in connection.execute(query, (delivery_id,))]
 
+    def sidecars_of(self, source_id: int) -> Sequence[Sidecar]:
+        """What was written for a source, of any content that it has had, and that nothing of ours has replaced."""
+        query = f"""SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE written_at IS NOT NULL AND delivery_id IN
+            (SELECT id FROM deliveries WHERE source_id = ?) ORDER BY id"""
+        with self._database.reading() as connection:
+            return [_sidecar_from(row) for row in connection.execute(query, (source_id,))]
+
     def sidecar_at(self, folder: str, path: str) -> Sidecar | None:
-        """The sidecar of ours that has, or is about to have, this path."""
+        """The sidecar of ours that has, or is about to have, this path in a folder, or in a directory for outputs."""
         query = f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE folder = ? AND path = ?"
         with self._database.reading() as connection:
             row = connection.execute(query, (folder, os.fsencode(path))).fetchone()
@@ -109,8 +127,8 @@ class Deliveries:
             connection.execute(
                 """INSERT INTO sidecars (delivery_id, folder, path, output, sha256, replaces)
                 VALUES (?, ?, ?, ?, ?, ?)
-                ON CONFLICT (delivery_id, output) DO UPDATE SET path = excluded.path, sha256 = excluded.sha256,
-                    replaces = excluded.replaces, written_at = NULL""",
+                ON CONFLICT (delivery_id, output) DO UPDATE SET folder = excluded.folder, path = excluded.path,
+                    sha256 = excluded.sha256, replaces = excluded.replaces, written_at = NULL""",
                 (delivery.id, folder, os.fsencode(path), output, sha256, replaces),
             )
             row = connection.execute(

@@ -47,7 +47,7 @@ class SourceView:
     hint: str
     paid: bool
     redo: int
-    sidecars: tuple[str, ...]
+    sidecars: tuple[str, ...]  # relative to the folder; absolute in a directory for outputs
     created_at: float
     updated_at: float
 
@@ -208,11 +208,17 @@ class Views:
             return [_view(connection, row) for row in rows]
 
 
+def _placed(where: str, path: str, folder: str) -> str:
+    """A sidecar's path: relative where it lies in its source's folder, absolute in a directory for outputs."""
+    return path if where == folder else join(where, path)
+
+
 def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
     request = Request.from_key(row["request"]) if row["request"] else None
     waits = row["state"] in {*ACTIVE, DELIVERING}
     sidecars = connection.execute(
-        "SELECT path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL ORDER BY id", (row["delivery_id"],)
+        "SELECT folder, path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL ORDER BY id",
+        (row["delivery_id"],),
     )
     return SourceView(
         source_id=row["source_id"],
@@ -235,7 +241,7 @@ def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
         hint=row["hint"] or "",
         paid=bool(row["paid"]),
         redo=row["redo"] or 0,
-        sidecars=tuple(os.fsdecode(path) for (path,) in sidecars),
+        sidecars=tuple(_placed(where, os.fsdecode(path), row["folder"]) for where, path in sidecars),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
