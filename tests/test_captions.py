@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import astuple, replace
 from io import StringIO
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptixd.captions import NETFLIX, Cue, Layout, Transcript, cues, read_result, srt
+from scriptixd.captions import NETFLIX, Cue, Layout, Numbers, Style, Transcript, cues, read_result, srt
 from scriptixd.captions.timing import IN_SYNC_MS, Span, times
 
 
@@ -150,7 +150,7 @@ def test_a_word_longer_than_a_line_is_shown_whole_and_alone() -> None:
 
 def test_one_line_may_be_asked_for() -> None:
     said = spoken("a passage that is far too long for one line becomes several cues of one line each")
-    found = cues(transcript(said), replace(NETFLIX, max_lines=1, max_chars=37))
+    found = cues(transcript(said), Style(numbers=Numbers(max_lines=1, max_chars=37)))
     assert all(len(cue.lines) == 1 and len(cue.lines[0]) <= 37 for cue in found)
 
 
@@ -431,7 +431,7 @@ def test_any_words_at_any_time_make_cues_that_three_parsers_read_back(said: Tran
     ),
 )
 def test_every_layout_is_kept(said: Transcript, layout: Layout) -> None:
-    assert_well_made(said, cues(said, layout), layout)
+    assert_well_made(said, cues(said, Style(numbers=Numbers(*astuple(layout)))), layout)
 
 
 def test_a_long_passage_without_a_single_stop_is_shown_whole() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 
-from scriptixd.captions import NETFLIX, Cue, Layout, Transcript, cues, read_result
+from scriptixd.captions import Cue, Numbers, Style, Transcript, cues, read_result
 from scriptixd.captions.lexicon import CLASSES, NONE, Dash, lexicon
 from scriptixd.captions.vtt import vtt
 
@@ -52,7 +53,7 @@ def test_a_language_without_a_file_has_no_words(tag: str) -> None:
 
 def ends(text: str, language: str) -> list[str]:
     """The last word of every line but the last one."""
-    lines = [line for cue in cues(said((None, text, 0.0)), language=language) for line in cue.lines]
+    lines = [line for cue in cues(said((None, text, 0.0)), Style(language)) for line in cue.lines]
     return [line.split()[-1] for line in lines[:-1]]
 
 
@@ -83,10 +84,11 @@ def test_a_sentence_ends_where_its_language_says_so() -> None:
 
 def test_a_turn_that_would_flash_by_shares_a_cue_with_its_neighbour() -> None:
     turns = said(("A", "Is the report ready?", 0.0), ("B", "Yes.", 1.2), ("A", "Then we can begin with it now.", 1.5))
-    first = cues(turns, language="en")[0]
+    first = cues(turns, Style("en"))[0]
     assert first.lines == ("-Is the report ready?", "-Yes.")
     assert (first.speaker, first.speakers) == (None, ("A", "B"))
-    assert vtt([first]).endswith("\n<v A>-Is the report ready?\n<v B>-Yes.\n")
+    assert vtt([first]).endswith("\n<v A>-Is the report ready?</v>\n<v B>-Yes.</v>\n")
+    assert vtt([replace(first, speakers=("A", None))]).endswith("\n<v A>-Is the report ready?</v>\n-Yes.\n")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_turn_that_would_flash_by_shares_a_cue_with_its_neighbour() -> None:
 )
 def test_the_dashes_are_those_of_the_language(language: str, lines: tuple[str, str]) -> None:
     turns = said(("A", "Klaar?", 0.0), ("B", "Ja.", 0.3), ("A", "Dan gaan we nu naar huis.", 5.0))
-    assert cues(turns, language=language)[0].lines == lines
+    assert cues(turns, Style(language))[0].lines == lines
 
 
 def shown(found: list[Cue]) -> list[int]:
@@ -112,10 +114,9 @@ def test_turns_that_do_not_fit_or_are_far_apart_stay_alone() -> None:
     assert all(not cue.speakers for cue in cues(said(("A", long, 0.0), ("B", "Yes.", 14 * 0.28), ("C", long, 4.3))))
     apart = said(("A", "Ready?", 0.0), ("B", "Yes.", 9.0), ("A", "Good.", 20.0))
     assert all(not cue.speakers for cue in cues(apart))
-    one_line = Layout(max_lines=1)
+    one_line = Style(numbers=Numbers(max_lines=1))
     assert all(not cue.speakers for cue in cues(said(("A", "Ready?", 0.0), ("B", "Yes.", 0.3)), one_line))
 
 
 def test_every_dash_is_of_some_language() -> None:
     assert {lexicon(language).dash for language in LANGUAGES} == set(Dash)
-    assert NETFLIX.max_lines == 2

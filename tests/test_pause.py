@@ -128,7 +128,7 @@ def test_a_pause_in_the_middle_of_an_upload_stops_it_and_it_goes_on_where_it_was
     home.settings["limits"] = {"bandwidth": "1MiB/s"}
     home.settings["api"]["chunk_size"] = "64MiB"
     folder, other = home.folder("large", language="en"), home.folder("small", language="en")
-    digest = noise(folder / "noise.mp3", 12 * MIB)
+    digest = noise(folder / "noise.mp4", 12 * MIB)
     home.start()
     eventually(lambda: sent(home) > MIB, "a part is sent")
     done = home.say("pause", "large")
@@ -141,7 +141,7 @@ def test_a_pause_in_the_middle_of_an_upload_stops_it_and_it_goes_on_where_it_was
     tone(other / "tone.wav", 0.5, 40)
     home.until(1)  # the other folder goes on
     assert not [one for one in patches(home)[reached:] if one["path"] == patches(home)[0]["path"]]
-    assert "uploads of large are paused" in home.say("explain", str(folder / "noise.mp3")).stdout
+    assert "uploads of large are paused" in home.say("explain", str(folder / "noise.mp4")).stdout
     home.kill()  # it stays paused
     home.settings["limits"] = {"bandwidth": None}
     home.start()
@@ -164,7 +164,7 @@ def test_a_pause_in_the_middle_of_an_upload_stops_it_and_it_goes_on_where_it_was
 def test_a_running_daemon_notices_within_two_seconds(home: House) -> None:
     home.settings["limits"] = {"bandwidth": "1MiB/s"}
     folder = home.folder("large", language="en")
-    noise(folder / "noise.mp3", 60 * MIB)
+    noise(folder / "noise.mp4", 60 * MIB)
     home.start()
     eventually(lambda: sent(home) > MIB, "a part is sent")
     home.say("pause")
@@ -218,8 +218,8 @@ def test_a_folder_has_no_more_uploads_at_a_time_than_its_own_limit(home: House) 
     home.settings["api"]["chunk_size"] = "256KiB"
     one, many = home.folder("one", language="nl", limits={"uploads": 1}), home.folder("many", language="en")
     for number in range(3):
-        noise(one / f"{number}.mp3", MIB)
-        noise(many / f"{number}.mp3", MIB)
+        noise(one / f"{number}.mp4", MIB)
+        noise(many / f"{number}.mp4", MIB)
     home.start()
     eventually(lambda: home.sandbox.counts()["completed"] == 6, "all are complete")
     languages = {upload["id"]: upload["language"] for upload in home.sandbox.counts()["uploads"]}

@@ -6,9 +6,10 @@ alone needs a library.
 
 from scriptixd.captions.cue import Cue, cues
 from scriptixd.captions.formats import FORMATS, Format, Spoken, Writing
-from scriptixd.captions.layout import NETFLIX, Layout
+from scriptixd.captions.layout import NETFLIX, Layout, Numbers, Profile
 from scriptixd.captions.result import Units, read_result
 from scriptixd.captions.srt import srt
+from scriptixd.captions.style import SpeakerLabels, Style
 from scriptixd.captions.transcript import Transcript, Utterance, Word
 
 __all__ = [
@@ -17,7 +18,11 @@ __all__ = [
     "Cue",
     "Format",
     "Layout",
+    "Numbers",
+    "Profile",
+    "SpeakerLabels",
     "Spoken",
+    "Style",
     "Transcript",
     "Units",
     "Utterance",

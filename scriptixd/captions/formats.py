@@ -12,9 +12,9 @@ from types import MappingProxyType
 
 from scriptixd.captions.cue import Cue, cues
 from scriptixd.captions.docx import docx
-from scriptixd.captions.layout import NETFLIX, Layout
 from scriptixd.captions.paragraphs import Paragraph, paragraphs
 from scriptixd.captions.srt import srt
+from scriptixd.captions.style import PLAIN_STYLE, Style
 from scriptixd.captions.transcript import Transcript
 from scriptixd.captions.txt import txt
 from scriptixd.captions.vtt import vtt
@@ -32,14 +32,13 @@ class Writing:
 class Spoken:
     """A transcript as the formats want it: in cues to be shown, or in paragraphs to be read."""
 
-    def __init__(self, transcript: Transcript, title: str = "", layout: Layout = NETFLIX, language: str = "") -> None:
+    def __init__(self, transcript: Transcript, title: str = "", style: Style = PLAIN_STYLE) -> None:
         self.title = title
-        self._language = language
         self._transcript = transcript
-        self._layout = layout
+        self._style = style
 
     def cues(self) -> Sequence[Cue]:
-        return cues(self._transcript, self._layout, self._language)
+        return cues(self._transcript, self._style)
 
     def paragraphs(self) -> Sequence[Paragraph]:
         return paragraphs(self._transcript)

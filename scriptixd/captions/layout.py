@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from scriptixd.captions.script import WIDE, primary
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +18,7 @@ class Layout:
     Raises ValueError for numbers with which no cue could be made.
     """
 
-    max_chars: int = 42  # characters in a line
+    max_chars: int = 42  # characters in a line, full-width ones in Chinese, Japanese and Korean
     max_lines: int = 2  # 1 or 2
     min_ms: int = 834  # 5/6 s: 20 frames at 24 a second
     max_ms: int = 7000
@@ -27,4 +33,51 @@ class Layout:
             raise ValueError("no cue can be made with these numbers")
 
 
-NETFLIX = Layout()
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The numbers of a layout that somebody wants otherwise than their profile has them; None: as it has them."""
+
+    max_chars: int | None = None
+    max_lines: int | None = None
+    min_ms: int | None = None
+    max_ms: int | None = None
+    chars_per_second: float | None = None
+    gap_ms: int | None = None
+    chain_ms: int | None = None
+
+    def over(self, layout: Layout) -> Layout:
+        """The layout with these numbers; raises ValueError as Layout does."""
+        wanted = {one.name: getattr(self, one.name) for one in fields(self)}
+        return replace(layout, **{name: number for name, number in wanted.items() if number is not None})
+
+
+class Profile(StrEnum):
+    """Whose guide is followed."""
+
+    NETFLIX = "netflix"
+    BBC = "bbc"
+    DUTCH = "dutch"
+
+
+NETFLIX: Final = Layout()
+_LAYOUTS: Final[Mapping[Profile, Layout]] = MappingProxyType(
+    {
+        Profile.NETFLIX: NETFLIX,
+        # BBC subtitle guidelines: 160 to 180 words a minute, which are 17 characters a second.
+        Profile.BBC: Layout(max_chars=37, chars_per_second=17.0),
+        # Subtitle Edit's profile "Dutch professional".
+        Profile.DUTCH: Layout(min_ms=1400, chars_per_second=15.0, gap_ms=120),
+    }
+)
+# Netflix, the pages of these languages. Where a character is a syllable or a word, they hold in every profile.
+_SPEEDS: Final[Mapping[str, float]] = MappingProxyType(
+    {"ar": 23.0, "hi": 25.0, "ja": 7.0, "ko": 14.0, "zh": 11.0, "yue": 11.0}
+)
+_LINES: Final[Mapping[str, int]] = MappingProxyType({"ja": 13, "ko": 16, "zh": 16, "yue": 16, "th": 35})
+
+
+def layout_of(profile: Profile, language: str = "") -> Layout:
+    """The numbers of a guide for a language."""
+    layout, main = _LAYOUTS[profile], primary(language)
+    speed = _SPEEDS.get(main) if profile is Profile.NETFLIX or main in WIDE else None
+    return Numbers(max_chars=_LINES.get(main), chars_per_second=speed).over(layout)

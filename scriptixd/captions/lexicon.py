@@ -24,6 +24,7 @@ ABBREVIATIONS: Final = "abbreviations"
 MANNERS: Final = "manners"  # capital-nouns, ordinal-stops, dash-spaced, dash-second
 CLASSES: Final = frozenset({*LEANING, ADJECTIVES, ENDINGS, PARTICLES, ABBREVIATIONS, MANNERS})
 MORE: Final = 3
+SAME: Final = {"nb": "no", "nn": "no"}  # languages that are written alike, as far as their little words go
 
 
 class Dash(StrEnum):
@@ -63,6 +64,7 @@ NONE: Final = Lexicon()
 def lexicon(language: str) -> Lexicon:
     """The words of a language tag as `nl-NL`, `nl_BE` or `nl`; NONE for a language without a file."""
     primary = language.replace("_", "-").partition("-")[0].lower()
+    primary = SAME.get(primary, primary)
     file = files("scriptixd.captions.languages") / f"{primary}.txt"
     if not primary.isalpha() or not file.is_file():
         return NONE

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scriptixd.captions.lexicon import NONE, Lexicon
+from scriptixd.captions.script import leans_back, no_beginning, unspaced
 
 SENTENCE = 0.0
 CLAUSE = 1.2
@@ -59,6 +60,9 @@ class Shape:
     introduces: bool = False  # a conjunction or preposition
     describes: bool = False  # likely an adjective
     particle: bool = False  # the second half of a verb
+    no_beginning: bool = False  # of a line, by the rules of Japanese and Chinese
+    leans_back: bool = False  # on the word before, in a script without spaces
+    always_capital: bool = False  # the English "I", which begins a sentence no more than any other word
     knows_abbreviations: bool = False  # so any other full stop ends a sentence, however the next one begins
 
 
@@ -81,12 +85,15 @@ def shape(text: str, words: Lexicon = NONE) -> Shape:
         lone_opening=opening,
         capital=stem[:1].isupper(),
         lower=stem[:1].islower(),
-        letters=len(stem) if stem.isalpha() else 0,
+        letters=len(stem) if stem.isalpha() and not unspaced(stem) else 0,
         number=stem[:1].isdigit() and stem[-1:].isdigit(),
         leans=stem.lower().replace("’", "'") in words.leaning,
         introduces=stem.lower() in words.opening,
         describes=words.is_adjective(stem.lower()),
         particle=stem.lower() in words.particles,
+        no_beginning=no_beginning(text),
+        leans_back=not text.isascii() and leans_back(stem),
+        always_capital=stem.partition("'")[0] == "I",
         knows_abbreviations=bool(words.abbreviations),
     )
 
@@ -110,7 +117,7 @@ def ends_sentence(word: Shape, following: Shape) -> bool:
 
 def price(word: Shape, following: Shape, pause_ms: int, words: Lexicon = NONE) -> float:
     """What a break between these two words costs, from SENTENCE to CLINGS."""
-    if following.lone_mark or word.lone_opening:
+    if following.lone_mark or word.lone_opening or following.no_beginning:
         return CLINGS
     if ends_sentence(word, following):
         return SENTENCE
@@ -151,6 +158,8 @@ def _by_shape(word: Shape, following: Shape) -> float:
         return NAME
     if word.number:
         return NUMBER
+    if following.leans_back:
+        return AFTER_SHORT
     if 0 < word.letters <= SHORTISH_WORD:
         return AFTER_SHORT if word.letters <= SHORT_WORD else AFTER_SHORTISH
     return BEFORE_SHORT if 0 < following.letters <= SHORT_WORD else PLAIN

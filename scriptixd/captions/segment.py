@@ -5,7 +5,8 @@ Must never drop, change or reorder a word, nor decide on a cue's times: it only 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import inf
@@ -13,13 +14,18 @@ from math import inf
 from scriptixd.captions.layout import Layout
 from scriptixd.captions.lexicon import lexicon
 from scriptixd.captions.prices import CLAUSE, SENTENCE, Shape, ends_sentence, price, shape
-from scriptixd.captions.transcript import Transcript
+from scriptixd.captions.script import joints_of, pieces, width, without_spaces
+from scriptixd.captions.style import SpeakerLabels
+from scriptixd.captions.transcript import Transcript, Word
 
 # A silence after which a cue never goes on.
 LONG_PAUSE_MS = 1500
 # One after which a capital letter begins a sentence, although nothing marks the end of the one before: longer than
 # speakers make at a comma.
 SENTENCE_PAUSE_MS = 350
+
+# Columns: a word without spaces that is wider than this is cut where a line may end; half of the shortest usual line.
+WIDEST_WORD = 12
 
 # The weights of the programme. A cue's end weighs more than a line's, and both grow with the square of the price:
 # one bad break is worse than several fair ones.
@@ -49,7 +55,9 @@ class Passage:
 class Stream:
     """A transcript's words in one row, and what is known about the boundary before each of them and after the last.
 
-    `edges[i]` is the length of all text before word i with a space after every word; `sentences[i]` counts the
+    `labels[i]` says who speaks where a cue begins with word i, and `leads[i]` is its width.
+    `joints[i]` stands between word i and the next one: a space, or nothing where a script has none. `edges[i]` is the
+    width of all text before word i, joints included, and `ends[i]` without the last joint; `sentences[i]` counts the
     sentences that ended before it; `barriers` are the boundaries that no cue may cross, the two outer ones included.
     """
 
@@ -58,16 +66,22 @@ class Stream:
     stops: list[int]
     speakers: list[str | None]
     prices: list[float]
+    joints: list[str]
+    labels: list[str]
+    leads: list[int]
     edges: list[int]
+    ends: list[int]
     sentences: list[int]
     barriers: list[int]
 
 
-def stream(transcript: Transcript, language: str = "") -> Stream:
+def stream(transcript: Transcript, language: str = "", labels: SpeakerLabels = SpeakerLabels.NEVER) -> Stream:
     """The transcript as the segmenter looks at it; where two speak at once, starts move so that they never fall."""
-    spoken = [word for utterance in transcript.utterances for word in utterance.words]
+    cut = _cut if without_spaces(language) else list
+    said = [cut(utterance.words) for utterance in transcript.utterances]
+    spoken = [word for words_said in said for word in words_said]
     texts = [word.text for word in spoken]
-    speakers = [utterance.speaker for utterance in transcript.utterances for _ in utterance.words]
+    speakers = [one.speaker for one, words_said in zip(transcript.utterances, said, strict=True) for _ in words_said]
     starts = list(accumulate((word.start_ms for word in spoken), max))
     stops = [max(start, word.stop_ms) for start, word in zip(starts, spoken, strict=True)]
     words = lexicon(language)
@@ -76,14 +90,22 @@ def stream(transcript: Transcript, language: str = "") -> Stream:
         if text not in known:
             known[text] = shape(text, words)
     shapes = [known[text] for text in texts]
-    turns = set(_turns(transcript))
-    utterance_ends = set(accumulate(len(utterance.words) for utterance in transcript.utterances))
+    turns = set(_turns(transcript, said))
+    utterance_ends = set(accumulate(map(len, said)))
+    joints = joints_of(texts, language)
+    shown = [""] * len(texts) if labels is SpeakerLabels.NEVER else list(_labels(speakers, labels))
+    widths = {text: width(text, language) for text in known}
+    edges = list(accumulate((widths[text] + len(joint) for text, joint in zip(texts, joints, strict=True)), initial=0))
     prices, sentences, barriers = [0.0], [0], [0]
     for index, (word, following) in enumerate(pairwise(shapes), 1):
         pause = starts[index] - stops[index - 1]
         cost = price(word, following, pause, words)
         ended = ends_sentence(word, following)
-        if following.capital and pause >= SENTENCE_PAUSE_MS and not words.nouns_are_capital and not following.lone_mark:
+        if (
+            following.capital
+            and pause >= SENTENCE_PAUSE_MS
+            and not (words.nouns_are_capital or following.always_capital)
+        ):
             cost, ended = min(cost, SENTENCE), True
         if index in utterance_ends:
             cost = min(cost, CLAUSE)
@@ -98,23 +120,52 @@ def stream(transcript: Transcript, language: str = "") -> Stream:
         stops=stops,
         speakers=speakers,
         prices=[*prices, 0.0],
-        edges=list(accumulate((len(text) + 1 for text in texts), initial=0)),
+        joints=joints,
+        labels=shown,
+        leads=[width(label, language) if label else 0 for label in shown],
+        edges=edges,
+        ends=[0, *(edge - len(joint) for edge, joint in zip(edges[1:], joints, strict=True))],
         sentences=[*sentences, sentences[-1] + 1],
         barriers=[*barriers, len(texts)],
     )
 
 
-def _turns(transcript: Transcript) -> Iterator[int]:
+def _cut(words: Sequence[Word]) -> list[Word]:
+    """The words, those in a script without spaces that are whole sentences in parts, their time shared by length."""
+    found: list[Word] = []
+    for word in words:
+        parts = pieces(word.text, WIDEST_WORD)
+        if len(parts) == 1:
+            found.append(word)
+            continue
+        done, length, time = 0, len(word.text), word.stop_ms - word.start_ms
+        for part in parts:
+            start = word.start_ms + time * done // length
+            done += len(part)
+            found.append(Word(part, start, word.start_ms + time * done // length))
+    return found
+
+
+def _labels(speakers: Sequence[str | None], labels: SpeakerLabels) -> Iterator[str]:
+    """What a cue that begins with each word says of its speaker; nothing of one whom nobody named."""
+    before = None
+    for speaker in speakers:
+        told = labels is SpeakerLabels.ALWAYS or (labels is SpeakerLabels.CHANGES and speaker != before)
+        yield f"[{speaker}] " if told and speaker else ""
+        before = speaker
+
+
+def _turns(transcript: Transcript, said: list[list[Word]]) -> Iterator[int]:
     """The boundaries at which another speaker, or another channel, goes on."""
     index = 0
-    for utterance, following in pairwise(transcript.utterances):
-        index += len(utterance.words)
+    for (utterance, words), (following, _) in pairwise(zip(transcript.utterances, said, strict=True)):
+        index += len(words)
         if (utterance.speaker, utterance.channel) != (following.speaker, following.channel):
             yield index
 
 
 def segment(words: Stream, layout: Layout) -> list[Passage]:
-    """The passages that together cover all words, in order."""
+    """The passages that together cover all words, in order; a cue's first line has room for its label."""
     if not words.texts:
         return []
     programme = _Programme(words, layout)
@@ -136,19 +187,12 @@ class _Programme:
 
     def _line_limits(self) -> tuple[list[int], list[int]]:
         """For each boundary, how far a line that begins there reaches, and how far back one that ends there."""
-        edges, width = self._words.edges, self._layout.max_chars + 1
-        reach, back = [0] * len(edges), [0] * len(edges)
-        end = 0
-        for begin, edge in enumerate(edges):
-            while end + 1 < len(edges) and edges[end + 1] - edge <= width:
-                end += 1
-            reach[begin] = end
-        begin = 0
-        for end, edge in enumerate(edges):
-            while edge - edges[begin] > width:
-                begin += 1
-            back[end] = begin
-        return reach, back
+        edges, ends, room = self._words.edges, self._words.ends, self._layout.max_chars
+        reach = [
+            max(begin, bisect_right(ends, edge + room - lead) - 1)
+            for begin, (edge, lead) in enumerate(zip(edges, [*self._words.leads, 0], strict=True))
+        ]
+        return reach, [bisect_left(edges, edge - room) for edge in ends]
 
     def passages(self, first: int, last: int) -> list[Passage]:
         """The cheapest cues for the words first <= i < last, between two barriers."""
@@ -166,8 +210,9 @@ class _Programme:
     def _cheapest(self, first: int, last: int) -> list[int]:
         """For each boundary after `first`, where the last cue of the cheapest way to it begins."""
         words, layout, cost = self._words, self._layout, self._cost
-        starts, stops, edges, sentences = words.starts, words.stops, words.edges, words.sentences
-        room = (layout.max_chars + 1) * layout.max_lines
+        starts, stops, sentences = words.starts, words.stops, words.sentences
+        edges, ends, leads = words.edges, words.ends, words.leads
+        room = (layout.max_chars + 1) * layout.max_lines - 1
         reading = 1000 / layout.chars_per_second
         origin = [first]
         cost[first] = 0.0
@@ -175,7 +220,7 @@ class _Programme:
         for end in range(first + 1, last + 1):
             final = end - 1
             while earliest < final and (
-                edges[end] - edges[earliest] > room or stops[final] - starts[earliest] > layout.max_ms
+                ends[end] - edges[earliest] + leads[earliest] > room or stops[final] - starts[earliest] > layout.max_ms
             ):
                 earliest += 1
             until = starts[end] - layout.gap_ms if end < len(starts) else inf
@@ -185,7 +230,7 @@ class _Programme:
                 total = cost[begin]
                 if total >= best:
                     continue
-                chars = edges[end] - edges[begin] - 1
+                chars = ends[end] - edges[begin] + leads[begin]
                 time = min(until - starts[begin], layout.max_ms)
                 if time < layout.min_ms:
                     total += TOO_SHORT * (1 - max(time, 0) / layout.min_ms)
@@ -208,15 +253,15 @@ class _Programme:
 
     def _split(self, begin: int, end: int) -> tuple[float, int | None]:
         """The price and the place of the best break into two lines; infinitely dear where there is none."""
-        edges, line_end = self._words.edges, self._line_end
+        edges, ends, line_end = self._words.edges, self._words.ends, self._line_end
         farthest = self._reach[begin]
         # A line that is only a number, above the number of the next cue, is taken for one by some readers of SRT.
         if farthest == end - 1 and self._words.texts[farthest].isdigit():
             farthest -= 1
         best, place = inf, None
-        whole = edges[begin] + edges[end]
+        whole = edges[begin] - self._words.leads[begin] + ends[end]
         for at in range(max(self._back[end], begin + 1), farthest + 1):
-            longer = 2 * edges[at] - whole
+            longer = ends[at] + edges[at] - whole
             cost = line_end[at] + (UNEVEN_LINES * longer + UPPER_LONGER if longer > 0 else -UNEVEN_LINES * longer)
             if cost < best:
                 best, place = cost, at

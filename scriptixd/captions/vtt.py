@@ -19,21 +19,22 @@ def vtt(cues: Sequence[Cue], note: str = "") -> str:
 
 
 def _block(cue: Cue) -> str:
-    speakers = cue.speakers or (cue.speaker, *[None] * (len(cue.lines) - 1))  # a voice lasts until the next one
-    lines = [
-        f"{_voice(speaker)}{_escaped(line)}"
-        for text, speaker in zip(cue.lines, speakers, strict=True)
-        if (line := one_line(text))
-    ]
-    if not lines:
+    lines = [_escaped(one_line(text)) for text in cue.lines]
+    if cue.speakers:
+        lines = [_voiced(line, speaker) for line, speaker in zip(lines, cue.speakers, strict=True)]
+    text = "\n".join(filter(None, lines))
+    if not text:
         return ""
-    text = "\n".join(lines)
+    text = text if cue.speakers else _voiced(text, cue.speaker, lasts=True)
     return f"{clock_time(cue.start_ms, '.')} {ARROW} {clock_time(cue.end_ms, '.')}\n{text}\n"
 
 
-def _voice(speaker: str | None) -> str:
+def _voiced(text: str, speaker: str | None, *, lasts: bool = False) -> str:
+    """With its voice; one that does not last to the end of the cue is closed."""
     name = one_line(speaker or "")
-    return f"<v {_escaped(name)}>" if name else ""
+    if not (name and text):
+        return text
+    return f"<v {_escaped(name)}>{text}" + ("" if lasts else "</v>")
 
 
 def _escaped(text: str) -> str:

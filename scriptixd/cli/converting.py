@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from scriptixd.captions import FORMATS, Spoken, Units, Writing, read_result
+from scriptixd.captions import FORMATS, Spoken, Style, Units, Writing, read_result
 from scriptixd.cli.output import complain
 from scriptixd.errors import FileTrouble, StartError, TargetTrouble
 
@@ -31,7 +31,7 @@ def convert(result: str, format_name: str, output: str | None, units: str, langu
         transcript = read_result(payload, Units(units))
     except FileTrouble as trouble:
         raise FileTrouble(f"{result}: {trouble.what}", trouble.hint) from trouble
-    spoken = Spoken(transcript, Path(result).stem, language=_language_of(payload) if language is None else language)
+    spoken = Spoken(transcript, Path(result).stem, Style(_language_of(payload) if language is None else language))
     written = chosen.render(spoken, Writing())
     if written is None:
         complain(f"{result}: there is no speech in it, so nothing was written")

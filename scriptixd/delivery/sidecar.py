@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from scriptixd import __version__
-from scriptixd.captions import FORMATS, Spoken, Units, Writing, read_result
+from scriptixd.captions import FORMATS, Spoken, Style, Units, Writing, read_result
 from scriptixd.delivery.names import WHOLE_SET_MARK
 from scriptixd.errors import FileTrouble
 from scriptixd.jobs.job import Job
@@ -22,7 +22,7 @@ def render(output: str, reply: bytes, job: Job, source: Source, units: Units) ->
     """
     if output == WHOLE_SET_MARK:
         return _json(reply, job, source)
-    spoken = Spoken(read_result(reply, units), source.name, language=job.request.language)
+    spoken = Spoken(read_result(reply, units), source.name, Style(job.request.language))
     return FORMATS[output].render(spoken, Writing())
 
 

@@ -115,8 +115,8 @@ class Doorbell:
     def cover(self, directory: str) -> None:
         """Ring for a directory from now on; if it is not there or may not be read, its listing tells.
 
-        The kernel is asked each time (10 µs): the directory of that name may be another one by now. The root has
-        been covered from the beginning.
+        It is reached anew each time, for the directory of that name may be another one by now; one that is the same is
+        heard already, for the kernel tells when it ends a watch. The root has been covered from the beginning.
         """
         if directory:
             self._cover(directory)
@@ -156,22 +156,28 @@ class Doorbell:
             if self._stopped:
                 return
             before = self._ears.pop(directory, None)
+            ear = None
             try:
                 if before is None:
                     self._refuse_too_many()
-                ear = self._listen(directory)
+                ear = self._listen(directory, before)
                 if ear is not None:
                     self._ears[directory] = ear
             finally:
-                if before is not None:
+                if before is not None and before is not ear:
                     self._drop([before])  # last, so that there is no moment in which nobody listens
 
-    def _listen(self, directory: str) -> _Ear | None:
+    def _listen(self, directory: str, before: _Ear | None) -> _Ear | None:
+        """An ear for the directory: the one that it has, while it is the same directory; None if it is not there."""
         place = os.path.join(self._place, directory) if directory else self._place
         ear = _Ear(directory, next(self._numbers), self._notes, self._forget)
         events = EVENTS if directory else EVENTS_OF_ROOT
         try:
             with _reached(self._place, directory) as descriptor:
+                found = os.fstat(descriptor)
+                ear.identity = found.st_dev, found.st_ino
+                if before is not None and before.identity == ear.identity:
+                    return before
                 way = os.fsencode(f"/proc/self/fd/{descriptor}")
                 ear.watch = self._inotify.add_callback(way, events, ear, CallbackId(ear.number))
             if ear.watch == NO_WATCH:
@@ -219,12 +225,13 @@ class _Ear:
     A directory that was renamed, or is mounted in two places, has one watch and an ear for each of its paths.
     """
 
-    __slots__ = ("_forget", "_notes", "directory", "number", "watch")
+    __slots__ = ("_forget", "_notes", "directory", "identity", "number", "watch")
 
     def __init__(self, directory: str, number: int, notes: _Notes, forget: Callable[[_Ear], None]) -> None:
         self.directory = directory
         self.number = number  # never used twice: watchdog warns of a callback that replaces another one
         self.watch = WatchDescriptor(NO_WATCH)
+        self.identity = (0, 0)  # device and inode of the directory
         self._notes = notes
         self._forget = forget
 
