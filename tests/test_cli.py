@@ -154,6 +154,30 @@ def test_convert_writes_every_format(desk: Desk, result: Path, format_: str, beg
     assert out.read_bytes().startswith(beginning)
 
 
+def test_convert_takes_every_setting_of_captions(desk: Desk, result: Path) -> None:
+    said = "so it goes on and on for a little while"
+    words = [[word, 1.0 + n * 0.3, 1.2 + n * 0.3, 0.9] for n, word in enumerate(said.split())]
+    result.write_text(json.dumps({"results": [{"result": words, "speaker": "Jan", "channel": 0}]}))
+    plain = desk.say("convert", str(result), "--language", "en").stdout
+    assert plain.count(" --> ") == 1
+    assert desk.say("convert", str(result), "--max-chars", "10", "--max-lines", "1").stdout.count(" --> ") > 2
+    assert "[Jan] so it" in desk.say("convert", str(result), "--speaker-labels", "always").stdout
+    for options in (["--profile", "bbc"], ["--min-duration", "4"], ["--chars-per-second", "6"]):
+        assert desk.say("convert", str(result), *options).stdout != plain
+    for options in (["--profile", "mine"], ["--speaker-labels", "yes"], ["--max-lines", "3"], ["--max-duration", "0"]):
+        done = desk.say("convert", str(result), *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert options[1] in done.stderr or "cue" in done.stderr
+
+
+def test_a_json_beside_a_recording_names_its_language(desk: Desk, result: Path) -> None:
+    turns = [("A", [["Klaar?", 0.0, 0.2, 1]]), ("B", [["Ja.", 0.3, 0.4, 1]]), ("A", [["Dan", 5.0, 5.9, 1]])]
+    results = [{"result": words, "speaker": speaker, "channel": 0} for speaker, words in turns]
+    result.write_text(json.dumps({"results": results, "scriptixd": {"request": {"language": "nl-nl"}}}))
+    assert "Klaar?\n-Ja.\n" in desk.say("convert", str(result)).stdout
+    assert "- Klaar?\n- Ja.\n" in desk.say("convert", str(result), "--language", "fr").stdout
+
+
 def test_convert_to_what_is_no_format_names_those_that_are(desk: Desk, result: Path) -> None:
     done = desk.say("convert", str(result), "-f", "odt")
     assert done.returncode == 2

@@ -7,22 +7,60 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from scriptixd.captions import FORMATS, Spoken, Style, Units, Writing, read_result
+from scriptixd.captions import FORMATS, Numbers, Profile, SpeakerLabels, Spoken, Style, Units, Writing, read_result
 from scriptixd.cli.output import complain
 from scriptixd.errors import FileTrouble, StartError, TargetTrouble
 
 
-def convert(result: str, format_name: str, output: str | None, units: str, language: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How somebody wants captions, in his words; no language: the one that the result names, if it does."""
+
+    language: str | None
+    profile: str
+    speaker_labels: str
+    numbers: Numbers
+
+
+def numbers(
+    max_chars: int | None,
+    max_lines: int | None,
+    min_duration: float | None,
+    max_duration: float | None,
+    chars_per_second: float | None,
+    gap: float | None,
+    chain: float | None,
+) -> Numbers:
+    """The numbers of a layout; times are in seconds here."""
+
+    def milliseconds(seconds: float | None) -> int | None:
+        return None if seconds is None else round(1000 * seconds)
+
+    return Numbers(
+        max_chars,
+        max_lines,
+        milliseconds(min_duration),
+        milliseconds(max_duration),
+        chars_per_second,
+        milliseconds(gap),
+        milliseconds(chain),
+    )
+
+
+def convert(result: str, format_name: str, output: str | None, units: str, wishes: Wishes) -> None:
     """Write what a result says in a format; where there is nothing to write, a sentence tells so."""
     chosen = FORMATS.get(format_name)
     if chosen is None:
         raise StartError(f"there is no format '{format_name}'", f"formats are: {', '.join(FORMATS)}")
     if chosen.lacking:
         raise StartError(f"the format '{format_name}' needs a library that is not installed", chosen.lacking)
-    if units not in set(Units):
-        raise StartError(f"there is no unit '{units}'", f"units are: {', '.join(Units)}")
+    _refuse_other("unit", units, Units)
+    _refuse_other("profile", wishes.profile, Profile)
+    _refuse_other("kind of speaker labels", wishes.speaker_labels, SpeakerLabels)
     try:
         payload = Path(result).read_bytes()
     except OSError as error:
@@ -31,8 +69,8 @@ def convert(result: str, format_name: str, output: str | None, units: str, langu
         transcript = read_result(payload, Units(units))
     except FileTrouble as trouble:
         raise FileTrouble(f"{result}: {trouble.what}", trouble.hint) from trouble
-    spoken = Spoken(transcript, Path(result).stem, Style(_language_of(payload) if language is None else language))
-    written = chosen.render(spoken, Writing())
+    language = _language_of(payload) if wishes.language is None else wishes.language
+    written = chosen.render(Spoken(transcript, Path(result).stem, _style(wishes, language)), Writing())
     if written is None:
         complain(f"{result}: there is no speech in it, so nothing was written")
         return
@@ -47,6 +85,18 @@ def convert(result: str, format_name: str, output: str | None, units: str, langu
         raise TargetTrouble(f"{output} is there already", "move it away, or name another file with -o") from error
     except OSError as error:
         raise TargetTrouble(f"{output} cannot be written: {error.strerror}", "name another file with -o") from error
+
+
+def _refuse_other(what: str, said: str, known: type[StrEnum]) -> None:
+    if said not in set(known):
+        raise StartError(f"there is no {what} '{said}'", f"there are: {', '.join(known)}")
+
+
+def _style(wishes: Wishes, language: str) -> Style:
+    try:
+        return Style(language, Profile(wishes.profile), wishes.numbers, SpeakerLabels(wishes.speaker_labels))
+    except ValueError as error:
+        raise StartError(f"these captions cannot be made: {error}", "see scriptixd convert -h") from error
 
 
 def _language_of(payload: bytes) -> str:

@@ -256,11 +256,25 @@ def convert(
     ] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", metavar="OUT", help="Write to a file.")] = None,
     units: Annotated[str, typer.Option("--units", help="The unit of the times in it: auto, s or ms.")] = "auto",
+    profile: Annotated[str, typer.Option("--profile", help="Whose guide: netflix, bbc or dutch.")] = "netflix",
+    speaker_labels: Annotated[
+        str, typer.Option("--speaker-labels", help="Cues that say who speaks: never, changes or always.")
+    ] = "never",
+    max_chars: Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line.")] = None,
+    max_lines: Annotated[int | None, typer.Option("--max-lines", metavar="N", help="Lines in a cue: 1 or 2.")] = None,
+    min_duration: Annotated[float | None, typer.Option("--min-duration", metavar="S", help="Of a cue.")] = None,
+    max_duration: Annotated[float | None, typer.Option("--max-duration", metavar="S", help="Of a cue.")] = None,
+    speed: Annotated[
+        float | None, typer.Option("--chars-per-second", metavar="N", help="How fast it can be read.")
+    ] = None,
+    gap: Annotated[float | None, typer.Option("--gap", metavar="S", help="Between two cues, at the least.")] = None,
+    chain: Annotated[float | None, typer.Option("--chain", metavar="S", help="Shorter gaps are closed.")] = None,
 ) -> None:
     """Make captions or a document of a result, on standard output; needs no configuration and no network."""
     from scriptixd.cli import converting
 
-    converting.convert(result, format_, output, units, language)
+    numbers = converting.numbers(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
+    converting.convert(result, format_, output, units, converting.Wishes(language, profile, speaker_labels, numbers))
 
 
 @app.command(epilog="Example: scriptixd sandbox --port 8089 --dir /tmp/sandbox")
