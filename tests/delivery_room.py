@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from scriptixd.captions import Units
+from scriptixd.captions import Manner, Units
 from scriptixd.delivery.room import DeliveryRoom
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
@@ -41,6 +41,7 @@ class TwoFolders:
         self.more: Root = LocalRoot(place.with_name("more"))
         self.outputs: tuple[str, ...] = ("json", "srt")
         self.output = OutputPlace()
+        self.manner = Manner()
 
     def names(self) -> list[str]:
         return ["talks", "more"]
@@ -54,7 +55,8 @@ class TwoFolders:
         return self.root(source.folder) is not None
 
     def terms(self, folder: str, path: str) -> Terms:
-        return Terms(REQUEST, Labels(path.rpartition("/")[2]), self.outputs, 10**10, output=self.output)
+        labels = Labels(path.rpartition("/")[2])
+        return Terms(REQUEST, labels, self.outputs, 10**10, output=self.output, manner=self.manner)
 
 
 class Room:

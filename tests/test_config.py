@@ -16,6 +16,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scriptixd.captions import SpeakerLabels, Writing
 from scriptixd.captions.result import Units
 from scriptixd.config import document, units
 from scriptixd.config.findings import blocks, model_at
@@ -195,6 +196,43 @@ def test_norwegian_is_a_language_and_not_a_refusal(desk: Desk) -> None:
 def test_what_is_no_language_code_is_refused(desk: Desk, language: str) -> None:
     (problem,) = desk.problems(SMALL.replace("language: nl", f"language: {language}"))
     assert problem.startswith("config.yaml:4: folders[0].language: must be ")
+
+
+def test_captions_are_as_the_folder_or_its_rule_wants_them(desk: Desk) -> None:
+    settings = desk.load(
+        desk.folder(
+            "captions:",
+            "  {profile: dutch, max_chars: 37, gap: 200ms, speaker_labels: changes, srt_newline: crlf, vtt_note: ''}",
+            "rules:",
+            "  - match: 'en/**'",
+            "    captions: {profile: bbc, chars_per_second: 12.5, srt_bom: true}",
+        )
+    )
+    (folder,) = settings.folders
+    dutch, english = folder.terms("a.mp4").manner, folder.terms("en/a.mp4").manner
+    layout = dutch.style.layout
+    assert (layout.max_chars, layout.min_ms, layout.gap_ms, layout.chars_per_second) == (37, 1400, 200, 15.0)
+    assert dutch.style.speaker_labels is SpeakerLabels.CHANGES
+    assert dutch.writing == Writing(srt_crlf=True, vtt_note="")
+    assert (english.style.layout.chars_per_second, english.style.layout.max_chars) == (12.5, 37)
+    assert english.writing == Writing(srt_bom=True, srt_crlf=True, vtt_note="")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("profile: mine", "captions.profile: must be netflix, bbc or dutch"),
+        ("max_lines: 3", "captions: cannot be kept: a cue has one line or two"),
+        ("min_duration: 9s", "captions: cannot be kept: no cue can be made with these numbers"),
+        ("chars_per_second: fast", "captions.chars_per_second: must be a number above 0"),
+        ("chars_per_second: 0", "captions.chars_per_second: must be a number above 0"),
+        ('vtt_note: "a\\nb"', "captions.vtt_note: must be one line of plain text"),
+        ("srt_newline: cr", "captions.srt_newline: must be lf or crlf"),
+    ],
+)
+def test_captions_that_cannot_be_made_are_refused(desk: Desk, setting: str, sentence: str) -> None:
+    (problem,) = desk.problems(desk.folder("captions:", f"  {setting}"))
+    assert f"folders[0].{sentence}" in problem
 
 
 def test_the_json_is_written_last_and_cannot_be_left_out(desk: Desk) -> None:

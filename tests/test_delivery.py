@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from delivery_room import REPLY, SILENCE, SRT, Room
 
-from scriptixd.captions import Units
+from scriptixd.captions import Manner, Numbers, Style, Units, Writing
 from scriptixd.delivery.names import candidates, in_order
 from scriptixd.delivery.room import NO_SPEECH
 from scriptixd.delivery.sidecar import render
@@ -61,6 +61,16 @@ def test_the_services_reply_is_kept_byte_for_byte(room: Room) -> None:
     written = (room.place / "talk.json").read_bytes()
     assert written.startswith(body.removeprefix(b"\xef\xbb\xbf").strip()[:-1])
     assert json.loads(written)["result"]["duration"] == 1.5
+
+
+def test_captions_are_made_and_written_as_the_settings_say(room: Room) -> None:
+    room.folders.manner = Manner(Style(numbers=Numbers(max_chars=6, max_lines=1)), Writing(srt_crlf=True))
+    room.ready("talk.mp4")
+    room.work()
+    text = (room.place / "talk.srt").read_bytes()
+    assert text.count(b"\r\n") == text.count(b"\n")
+    assert b"hello\r\n" in text
+    assert b"there.\r\n" in text
 
 
 def test_the_json_is_written_last(room: Room) -> None:
@@ -186,10 +196,10 @@ def test_a_transcript_on_which_we_stumble_holds_up_no_other(
     poisoned = room.ready("a.mp4", b"one")
     good = room.ready("b.mp4", b"another")
 
-    def stumbling(output: str, reply: bytes, job: Job, source: Source, units: Units) -> bytes | None:
+    def stumbling(output: str, reply: bytes, job: Job, source: Source, units: Units, manner: Manner) -> bytes | None:
         if source.name == "a.mp4":
             raise KeyError("a bug")
-        return render(output, reply, job, source, units)
+        return render(output, reply, job, source, units, manner)
 
     with monkeypatch.context() as patch:
         patch.setattr("scriptixd.delivery.room.render", stumbling)

@@ -5,7 +5,7 @@ alone needs a library.
 """
 
 from scriptixd.captions.cue import Cue, cues
-from scriptixd.captions.formats import FORMATS, Format, Spoken, Writing
+from scriptixd.captions.formats import FORMATS, Format, Manner, Spoken, Writing
 from scriptixd.captions.layout import NETFLIX, Layout, Numbers, Profile
 from scriptixd.captions.result import Units, read_result
 from scriptixd.captions.srt import srt
@@ -18,6 +18,7 @@ __all__ = [
     "Cue",
     "Format",
     "Layout",
+    "Manner",
     "Numbers",
     "Profile",
     "SpeakerLabels",

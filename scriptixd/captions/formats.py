@@ -6,7 +6,7 @@ A format decides itself whether there is anything to write: without speech there
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from types import MappingProxyType
 
@@ -27,6 +27,18 @@ class Writing:
     srt_bom: bool = False  # a byte order mark, which some players need to see that it is UTF-8
     srt_crlf: bool = False  # line ends of Windows
     vtt_note: str = "automatic, not reviewed"  # empty: none
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """Everything that can be chosen about what is made of a transcript."""
+
+    style: Style = PLAIN_STYLE
+    writing: Writing = Writing()
+
+    def of(self, language: str) -> Manner:
+        """The same for a language."""
+        return replace(self, style=replace(self.style, language=language))
 
 
 class Spoken:

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
-from scriptixd.captions.result import Units
+from scriptixd.captions import Profile, SpeakerLabels, Units, Writing
 from scriptixd.config import values
-from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Secret, WatchMode, WebhookMethod
+from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Newline, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import (
     Flag,
     HeaderName,
@@ -116,6 +116,23 @@ class OutputBlock(Block):
     group: Annotated[str, PlainValidator(values.line_of_text)] | None = None
 
 
+class CaptionsBlock(Block):
+    """How captions are made and written; a number that is not set is the profile's."""
+
+    profile: Annotated[Profile, PlainValidator(values.choice(Profile))] = Profile.NETFLIX
+    max_chars: Annotated[int, PlainValidator(values.at_least_one)] | None = None
+    max_lines: Annotated[int, PlainValidator(values.at_least_one)] | None = None
+    min_duration: Annotated[float, PlainValidator(values.duration)] | None = None
+    max_duration: Annotated[float, PlainValidator(values.duration)] | None = None
+    chars_per_second: Annotated[float, PlainValidator(values.speed)] | None = None
+    gap: Annotated[float, PlainValidator(values.duration)] | None = None
+    chain: Annotated[float, PlainValidator(values.duration)] | None = None
+    speaker_labels: Annotated[SpeakerLabels, PlainValidator(values.choice(SpeakerLabels))] = SpeakerLabels.NEVER
+    srt_bom: Flag = False
+    srt_newline: Annotated[Newline, PlainValidator(values.choice(Newline))] = Newline.LF
+    vtt_note: Annotated[str, PlainValidator(values.note)] = Writing().vtt_note
+
+
 class PathBlock(Block):
     """What may differ from path to path."""
 
@@ -131,6 +148,7 @@ class PathBlock(Block):
     changed: Annotated[Changed, PlainValidator(values.choice(Changed))] = Changed.HOLD
     outputs: tuple[Output, ...] | None = None
     output: OutputBlock = OutputBlock()
+    captions: CaptionsBlock = CaptionsBlock()
     delete_remote: Annotated[float | None, PlainValidator(values.delete_remote)] = None
 
 

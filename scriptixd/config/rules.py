@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+from scriptixd.captions import Manner, Numbers, Style, Writing
 from scriptixd.config.document import Location
 from scriptixd.config.findings import Findings, name_of
 from scriptixd.config.model import (
     AskAboveBlock,
     Block,
     BoundsBlock,
+    CaptionsBlock,
     FolderBlock,
     FolderDefaults,
     FolderLimitsBlock,
@@ -23,7 +25,7 @@ from scriptixd.config.model import (
     ScriptixBlock,
     WebhookBlock,
 )
-from scriptixd.config.settings import PathSettings
+from scriptixd.config.settings import Newline, PathSettings
 from scriptixd.config.values import JSON_OUTPUT
 from scriptixd.jobs.bounds import Bounds
 from scriptixd.jobs.job import DocumentType, Labels, OutputPlace, Request, Webhook
@@ -31,7 +33,7 @@ from scriptixd.jobs.timetable import Rates
 from scriptixd.roots.root import FileAccess
 
 REQUIRED: Final = {"language": "what is spoken, such as nl", "document_type": "caption or document"}
-MERGED: Final = (ScriptixBlock, AskAboveBlock, FolderLimitsBlock, OutputBlock)
+MERGED: Final = (ScriptixBlock, AskAboveBlock, FolderLimitsBlock, OutputBlock, CaptionsBlock)
 EVERYTHING: Final = frozenset({"*", "**", "**/*"})  # patterns that match every file
 
 Inner = TypeVar("Inner", bound=Block)
@@ -78,6 +80,10 @@ def _check(block: PathBlock, place: Location, findings: Findings) -> None:
         findings.add((*place, "outputs"), "must contain 'json': it is written last, as the mark that all are there")
     if block.outputs is not None and len(set(block.outputs)) < len(block.outputs):
         findings.add((*place, "outputs"), "names an output twice")
+    try:
+        _style_of(block.captions)
+    except ValueError as error:
+        findings.add((*place, "captions"), f"cannot be kept: {error}")
     webhook = block.scriptix.webhook
     if webhook is not None and webhook.url is None:
         findings.add_missing((*place, "scriptix", "webhook", "url"), "is required: the address to call")
@@ -144,6 +150,7 @@ def settings_by(rule: RuleBlock) -> PathSettings | None:
         changed=rule.changed,
         outputs=outputs_of(rule),
         output=place_of(rule.output),
+        manner=manner_of(rule.captions),
         request=request,
         labels=labels_of(rule.scriptix),
         filename=rule.scriptix.filename,
@@ -180,6 +187,33 @@ def outputs_of(block: PathBlock) -> tuple[str, ...]:
     fitting = (JSON_OUTPUT, "srt", "txt") if block.document_type is DocumentType.DOCUMENT else (JSON_OUTPUT, "srt")
     outputs = fitting if block.outputs is None else block.outputs
     return tuple(sorted(outputs, key=lambda name: name == JSON_OUTPUT))
+
+
+def manner_of(block: CaptionsBlock) -> Manner:
+    """What is made of a transcript; the language is each file's own. Numbers that were refused are the profile's."""
+    try:
+        style = _style_of(block)
+    except ValueError:
+        style = Style("", block.profile, speaker_labels=block.speaker_labels)
+    return Manner(style, Writing(block.srt_bom, block.srt_newline is Newline.CRLF, block.vtt_note))
+
+
+def _style_of(block: CaptionsBlock) -> Style:
+    """Raises ValueError for numbers with which no cue could be made."""
+    numbers = Numbers(
+        block.max_chars,
+        block.max_lines,
+        _milliseconds(block.min_duration),
+        _milliseconds(block.max_duration),
+        block.chars_per_second,
+        _milliseconds(block.gap),
+        _milliseconds(block.chain),
+    )
+    return Style("", block.profile, numbers, block.speaker_labels)
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(1000 * seconds)
 
 
 def place_of(block: OutputBlock) -> OutputPlace:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from scriptixd.captions.formats import Manner
 from scriptixd.captions.result import Units
 from scriptixd.errors import FileTrouble
 from scriptixd.jobs.bounds import Bounds
@@ -118,6 +119,13 @@ class AskAbove:
     hours: float | None  # of media
 
 
+class Newline(StrEnum):
+    """How lines of SRT end."""
+
+    LF = "lf"
+    CRLF = "crlf"
+
+
 @dataclass(frozen=True, slots=True)
 class PathSettings:
     """What holds for one path: the settings of the first rule that matches it, else the folder's own."""
@@ -132,6 +140,7 @@ class PathSettings:
     changed: Changed
     outputs: tuple[str, ...]  # in the order of writing, the JSON last
     output: OutputPlace
+    manner: Manner
     request: Request
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
     filename: FilenamePolicy
@@ -157,6 +166,7 @@ class Folder:
     changed: Changed
     outputs: tuple[str, ...]  # in the order of writing, the JSON last
     output: OutputPlace
+    manner: Manner
     request: Request | None  # None: what is asked is told by rules alone
     lacks: str  # the name of the required setting that only the rules have; empty if there is a request
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
@@ -199,6 +209,7 @@ class Folder:
             filename=self.filename,
             erase_after=self.erase_after,
             output=self.output,
+            manner=self.manner,
         )
 
     def holding(self, path: str) -> PathSettings:
@@ -225,6 +236,7 @@ class Folder:
             hours_unasked=self.ask_above.hours,
             erase_after=here.erase_after,
             output=here.output,
+            manner=here.manner,
         )
 
 

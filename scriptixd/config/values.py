@@ -105,6 +105,22 @@ def some_hours(value: Value) -> float:
     return number
 
 
+def speed(value: Value) -> float:
+    """Characters a second."""
+    content = value.text.strip() if isinstance(value, Scalar) else ""
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", content) or float(content) <= 0:
+        raise ValueError("must be a number above 0, such as 15 or 17.5")
+    return float(content)
+
+
+def note(value: Value) -> str:
+    """One line, which may be empty."""
+    content = text(value)
+    if has_control_characters(content):
+        raise ValueError("must be one line of plain text")
+    return content
+
+
 def size(value: Value) -> int:
     return units.size(text(value))
 

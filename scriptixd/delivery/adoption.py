@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, Final
 
-from scriptixd.captions import Units
+from scriptixd.captions import Manner, Units
 from scriptixd.delivery.lying import bytes_at, digest_at
 from scriptixd.delivery.names import WHOLE_SET_MARK, every, suffixed
 from scriptixd.delivery.seat import Names, Seat
 from scriptixd.delivery.sidecar import KEY, render
 from scriptixd.errors import FileTrouble
-from scriptixd.jobs.job import Delivery, DocumentType, Job, OutputPlace, Request
+from scriptixd.jobs.job import Delivery, DocumentType, Job, OutputPlace, Request, Terms
 from scriptixd.jobs.ports import Folders, Lying
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
@@ -64,7 +64,7 @@ class Adoption:
         self._store = store
         self._units = units
 
-    def adopt(self, delivery: Delivery, job: Job, seat: Seat, outputs: Sequence[str], names: Names) -> Sequence[str]:
+    def adopt(self, delivery: Delivery, job: Job, seat: Seat, terms: Terms, names: Names) -> Sequence[str]:
         """The names of the set of just this job that lies there, nobody's until now; none where none does.
 
         `names` are those in its directory. What differs from what would be written was edited by somebody,
@@ -75,18 +75,18 @@ class Adoption:
         if mark is None or not own:
             return ()
         found = [(WHOLE_SET_MARK, mark, own)]
-        for output in outputs:
+        for output in terms.outputs:
             if output != WHOLE_SET_MARK:
-                found += self._one(job, seat, output, names)
+                found += self._one(job, seat, output, names, terms.manner)
         with self._store.database.transaction():
             for output, path, digest in found:
                 ours = self._store.deliveries.intend(delivery, seat.where, path, output, digest, None)
                 self._store.deliveries.written(ours, job.updated_at)
         return [path.rpartition("/")[2] for _, path, _ in found]
 
-    def _one(self, job: Job, seat: Seat, output: str, names: Names) -> Iterator[tuple[str, str, str]]:
+    def _one(self, job: Job, seat: Seat, output: str, names: Names, manner: Manner) -> Iterator[tuple[str, str, str]]:
         """One file of the set: the one that is as it would be written, or else the likeliest."""
-        data = render(output, self._store.jobs.result(job.id) or b"", job, seat.source, self._units)
+        data = render(output, self._store.jobs.result(job.id) or b"", job, seat.source, self._units, manner)
         wanted = hashlib.sha256(data or b"").hexdigest()
         there = list(self._nobodys(seat, output, names))
         same = next((path for path in there if digest_at(seat.root, path) == wanted), None)

@@ -152,7 +152,7 @@ class DeliveryRoom:
         return Delivered(note, order.terms.erase_after)
 
     def _adopted(self, order: Order) -> Sequence[str]:
-        return self._adoption.adopt(order.delivery, order.job, order.seat, order.terms.outputs, order.seat.names())
+        return self._adoption.adopt(order.delivery, order.job, order.seat, order.terms, order.seat.names())
 
     def _text(self, order: Order, output: str, left: Left | None) -> bytes | None:
         """What an output holds, None for nothing. What is taken along stays as it is, but for the JSON's source."""
@@ -162,7 +162,7 @@ class DeliveryRoom:
             return kept
         if output not in order.terms.outputs and untouched is None:
             return None
-        return render(output, self._reply(order), order.job, order.source, self._units)
+        return render(output, self._reply(order), order.job, order.source, self._units, order.terms.manner)
 
     def _keep_deleted(self, order: Order, left: Left, deleted: Sidecar, now: Now) -> None:
         """What a person has deleted is not written under the new name either; what came along by itself is taken."""

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from scriptixd import __version__
-from scriptixd.captions import FORMATS, Spoken, Style, Units, Writing, read_result
+from scriptixd.captions import FORMATS, Manner, Spoken, Units, read_result
 from scriptixd.delivery.names import WHOLE_SET_MARK
 from scriptixd.errors import FileTrouble
 from scriptixd.jobs.job import Job
@@ -15,15 +15,15 @@ from scriptixd.jobs.source import Source
 KEY = "scriptixd"  # the one key that we add to the service's reply
 
 
-def render(output: str, reply: bytes, job: Job, source: Source, units: Units) -> bytes | None:
+def render(output: str, reply: bytes, job: Job, source: Source, units: Units, manner: Manner) -> bytes | None:
     """The bytes of one sidecar; None where there is nothing to write: no speech, no captions.
 
     Raises FileTrouble for a reply that is no result.
     """
     if output == WHOLE_SET_MARK:
         return _json(reply, job, source)
-    spoken = Spoken(read_result(reply, units), source.name, Style(job.request.language))
-    return FORMATS[output].render(spoken, Writing())
+    manner = manner.of(job.request.language)
+    return FORMATS[output].render(Spoken(read_result(reply, units), source.name, manner.style), manner.writing)
 
 
 def _json(reply: bytes, job: Job, source: Source) -> bytes:

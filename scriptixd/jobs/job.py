@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from scriptixd.captions.formats import Manner
 from scriptixd.roots.root import LIKE_ITS_DIRECTORY, FileAccess, Stat
 
 
@@ -109,6 +110,7 @@ class Terms:
     hours_unasked: float | None = None  # of media that may come to its folder within an hour without a yes
     erase_after: float | None = None  # s after delivery until it is erased at the service; None: it is kept there
     output: OutputPlace = OutputPlace()
+    manner: Manner = Manner()  # noqa: RUF009 - frozen
 
 
 class State(StrEnum):
