@@ -129,6 +129,21 @@ def test_an_edited_sidecar_is_adopted_as_it_is_and_never_written_over(done: Offi
     assert srt.sha256 != sha256(before["a.srt"]), "what was edited is not taken for ours"
 
 
+def test_a_json_of_which_nothing_can_be_made_any_more_is_adopted_as_it_is(done: Office) -> None:
+    said = json.loads(done.path("a.json").read_text())
+    del said["result"]["results"]
+    done.path("a.json").write_text(json.dumps(said))
+    before = done.files()
+    done.forget_everything()
+    done.scan()
+    done.work()
+    assert done.files() == before
+    assert done.service.asked.total() == 0
+    delivery = done.store.deliveries.get(1)
+    assert delivery is not None
+    assert delivery.state is DeliveryState.DELIVERED
+
+
 def test_a_sidecar_that_was_deleted_is_not_written_again(done: Office) -> None:
     done.path("a.srt").unlink()
     done.forget_everything()

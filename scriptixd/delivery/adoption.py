@@ -86,7 +86,9 @@ class Adoption:
 
     def _one(self, job: Job, seat: Seat, output: str, names: Names, manner: Manner) -> Iterator[tuple[str, str, str]]:
         """One file of the set: the one that is as it would be written, or else the likeliest."""
-        data = render(output, self._store.jobs.result(job.id) or b"", job, seat.source, self._units, manner)
+        data = None
+        with suppress(FileTrouble):  # somebody has edited the JSON so that nothing can be made of it: it stays as it is
+            data = render(output, self._store.jobs.result(job.id) or b"", job, seat.source, self._units, manner)
         wanted = hashlib.sha256(data or b"").hexdigest()
         there = list(self._nobodys(seat, output, names))
         same = next((path for path in there if digest_at(seat.root, path) == wanted), None)
