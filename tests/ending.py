@@ -135,8 +135,16 @@ class Doomed(House):
         self.start()
         eventually(lambda: self.assert_alive() or self.written(), "every sidecar is there")
         self.until(len(self.contents))
+        eventually(lambda: not self.left_over(), "what a kill has left is swept")
         self.stop()  # a kill could leave the beginning of a claim
         self.assert_whole()
+
+    def left_over(self) -> set[str]:
+        """What lies in the folder beside recordings, their sidecars and the claim."""
+        ours = {
+            f"{name.removesuffix('.wav')}{ending}" for name in self.contents for ending in (".wav", ".json", ".srt")
+        }
+        return {one.name for one in self.media.iterdir()} - ours - {".scriptixd-claim"}
 
     def assert_whole(self) -> None:
         for name, digest in self.contents.items():
@@ -145,10 +153,7 @@ class Doomed(House):
             assert sidecar["scriptixd"]["source"]["sha256"] == digest, name
             assert [cue.content for cue in srt.parse((self.media / f"{stem}.srt").read_text())] == ["so it ends"], name
             assert sha256((self.media / name).read_bytes()) == digest, name
-        ours = {
-            f"{name.removesuffix('.wav')}{ending}" for name in self.contents for ending in (".wav", ".json", ".srt")
-        }
-        others = {one.name for one in self.media.iterdir()} - ours - {".scriptixd-claim"}
+        others = self.left_over()
         assert not others, f"these are left: {others}"
         paid = self._server.paid()
         assert {paid[digest] for digest in self.contents.values()} == {1}, "a content was not paid for exactly once"
