@@ -45,6 +45,22 @@ class Numbers:
     gap_ms: int | None = None
     chain_ms: int | None = None
 
+    @classmethod
+    def in_seconds(
+        cls,
+        max_chars: int | None,
+        max_lines: int | None,
+        min_duration: float | None,
+        max_duration: float | None,
+        chars_per_second: float | None,
+        gap: float | None,
+        chain: float | None,
+    ) -> Numbers:
+        """As people say them: times are in seconds."""
+        times = (min_duration, max_duration, gap, chain)
+        shortest, longest, between, closed = (None if time is None else round(1000 * time) for time in times)
+        return cls(max_chars, max_lines, shortest, longest, chars_per_second, between, closed)
+
     def over(self, layout: Layout) -> Layout:
         """The layout with these numbers; raises ValueError as Layout does."""
         wanted = {one.name: getattr(self, one.name) for one in fields(self)}

@@ -10,10 +10,13 @@ import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from scriptixd.captions import FORMATS, Numbers, Profile, SpeakerLabels, Spoken, Style, Units, Writing, read_result
 from scriptixd.cli.output import complain
 from scriptixd.errors import FileTrouble, StartError, TargetTrouble
+
+KEY: Final = b'"scriptixd"'  # under which a JSON beside a recording says what it was made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +27,6 @@ class Wishes:
     profile: str
     speaker_labels: str
     numbers: Numbers
-
-
-def numbers(
-    max_chars: int | None,
-    max_lines: int | None,
-    min_duration: float | None,
-    max_duration: float | None,
-    chars_per_second: float | None,
-    gap: float | None,
-    chain: float | None,
-) -> Numbers:
-    """The numbers of a layout; times are in seconds here."""
-
-    def milliseconds(seconds: float | None) -> int | None:
-        return None if seconds is None else round(1000 * seconds)
-
-    return Numbers(
-        max_chars,
-        max_lines,
-        milliseconds(min_duration),
-        milliseconds(max_duration),
-        chars_per_second,
-        milliseconds(gap),
-        milliseconds(chain),
-    )
 
 
 def convert(result: str, format_name: str, output: str | None, units: str, wishes: Wishes) -> None:
@@ -101,6 +79,8 @@ def _style(wishes: Wishes, language: str) -> Style:
 
 def _language_of(payload: bytes) -> str:
     """The language that a JSON beside a recording names; empty for a bare result."""
+    if KEY not in payload:  # a long result is not read twice for nothing
+        return ""
     found = json.loads(payload)  # it was read as a result before
     about = found.get("scriptixd") if isinstance(found, dict) else None
     request = about.get("request") if isinstance(about, dict) else None

@@ -271,9 +271,10 @@ def convert(
     chain: Annotated[float | None, typer.Option("--chain", metavar="S", help="Shorter gaps are closed.")] = None,
 ) -> None:
     """Make captions or a document of a result, on standard output; needs no configuration and no network."""
+    from scriptixd.captions import Numbers
     from scriptixd.cli import converting
 
-    numbers = converting.numbers(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
+    numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
     converting.convert(result, format_, output, units, converting.Wishes(language, profile, speaker_labels, numbers))
 
 

@@ -200,20 +200,16 @@ def manner_of(block: CaptionsBlock) -> Manner:
 
 def _style_of(block: CaptionsBlock) -> Style:
     """Raises ValueError for numbers with which no cue could be made."""
-    numbers = Numbers(
+    numbers = Numbers.in_seconds(
         block.max_chars,
         block.max_lines,
-        _milliseconds(block.min_duration),
-        _milliseconds(block.max_duration),
+        block.min_duration,
+        block.max_duration,
         block.chars_per_second,
-        _milliseconds(block.gap),
-        _milliseconds(block.chain),
+        block.gap,
+        block.chain,
     )
     return Style("", block.profile, numbers, block.speaker_labels)
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(1000 * seconds)
 
 
 def place_of(block: OutputBlock) -> OutputPlace:

@@ -15,7 +15,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from scriptixd.captions import Manner, Units
-from scriptixd.delivery.lying import bytes_at, digest_at
+from scriptixd.delivery.lying import LARGEST, bytes_at, digest_at
 from scriptixd.delivery.names import WHOLE_SET_MARK, every, suffixed
 from scriptixd.delivery.seat import Names, Seat
 from scriptixd.delivery.sidecar import KEY, render
@@ -27,7 +27,6 @@ from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import name_of
 from scriptixd.roots.root import Root
 
-LARGEST: Final = 256 * 1024 * 1024  # bytes of a JSON that is read whole: a day of speech has some 10 MB
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 
 

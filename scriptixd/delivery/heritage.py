@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scriptixd.delivery.lying import Fate, bytes_at, fate_of
+from scriptixd.delivery.lying import LARGEST, Fate, bytes_at, fate_of
 from scriptixd.delivery.seat import Folders, Names
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing, TargetTrouble
 from scriptixd.jobs.clock import Now
@@ -20,8 +20,6 @@ from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import shown
 
 LOG = logging.getLogger("scriptixd.delivery")
-
-MOST_BYTES = 256 * 1024 * 1024  # of a sidecar that is taken along: a day of speech has some 10 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class Heritage:
     def text(self, sidecar: Sidecar) -> bytes | None:
         """The bytes of an untouched sidecar; None if they cannot be had any more."""
         root = self._folders.root(sidecar.folder)
-        return bytes_at(root, sidecar.path, MOST_BYTES) if root is not None else None
+        return bytes_at(root, sidecar.path, LARGEST) if root is not None else None
 
     def take_away(self, left: Left, to: Source, now: Now) -> None:
         """Everything that was taken along is at its new place: at the old one only stays what was edited."""

@@ -12,6 +12,7 @@ from scriptixd.roots.root import Root
 
 NOT_OURS: Final = ""  # the hash of what cannot be read as a file: a directory, a link, a file of somebody else's alone
 BLOCK: Final = 1024 * 1024  # bytes read at a time
+LARGEST: Final = 256 * 1024 * 1024  # bytes of a sidecar that is read whole: a day of speech has some 10 MB
 
 
 class Fate(StrEnum):

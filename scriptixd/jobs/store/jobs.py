@@ -141,22 +141,23 @@ class Jobs:
 
     def follow(self, job: Job, request: Request, at: float) -> Job | None:
         """A job that was not sent yet asks what today's configuration says."""
-        with self._database.transaction() as connection:
-            current = self.get(job.id)
-            if current is None or current.version != job.version or current.state is not State.FOUND:
-                return None
-            after = replace(current, request=request, updated_at=at, version=current.version + 1)
-            _put(connection, after)
-            self.remember(job.id, None, "RequestFollowed", after.state, request.key, at)
+        with self._database.transaction():
+            after = self._amend(job, replace(job, request=request), at)
+            if after is not None:
+                self.remember(job.id, None, "RequestFollowed", after.state, request.key, at)
         return after
 
     def paid_again(self, job: Job, redo: int, at: float) -> Job | None:
         """A job that was not sent yet pays for known content once more, because a person said so."""
+        return self._amend(job, replace(job, redo=redo), at)
+
+    def _amend(self, job: Job, amended: Job, at: float) -> Job | None:
+        """A job that was not sent yet as it is to be; None if it has changed since `job` was read, or is no more."""
         with self._database.transaction() as connection:
             current = self.get(job.id)
             if current is None or current.version != job.version or current.state is not State.FOUND:
                 return None
-            after = replace(current, redo=redo, updated_at=at, version=current.version + 1)
+            after = replace(amended, updated_at=at, version=current.version + 1)
             _put(connection, after)
         return after
 
