@@ -459,7 +459,7 @@ class World:
             self.folders,
             self.service,
             Asking(self.store, self.service, self.service, self.rounds, self.deadline),
-            Recognition(self.store, SidecarsBeside(self.folders), self.service, self.service),
+            Recognition(self.store, SidecarsBeside(self.folders, self.store), self.service, self.service),
             self.desk,
             self.examiner,
             self.limits,

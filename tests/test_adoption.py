@@ -12,10 +12,11 @@ import pytest
 from fakes import DUTCH, ENGLISH, Call, World, sha256
 
 from scriptixd.captions import Units
+from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.room import ADOPTED, DeliveryRoom
 from scriptixd.jobs.claims import Claims
-from scriptixd.jobs.job import DeliveryState, DocumentType, State
-from scriptixd.jobs.recognition import NOT_KEPT
+from scriptixd.jobs.job import DeliveryState, DocumentType, Job, State
+from scriptixd.jobs.recognition import NOT_KEPT, kept_beside
 from scriptixd.jobs.source import HELD_FOR_EXISTING
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
@@ -30,7 +31,12 @@ class Office(World):
 
     def start(self) -> None:
         super().start()
-        self.room = DeliveryRoom(self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None, Claims(1, lambda: ()))
+        self.room = DeliveryRoom(
+            self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None, Claims(1, lambda: ()), self.kept_elsewhere
+        )
+
+    def kept_elsewhere(self, job: Job) -> bytes | None:
+        return kept_beside(self.store, SidecarsBeside(self.folders, self.store), job)
 
     def found(self, folder: str, directory: str = "") -> dict[str, Stat]:
         return {name: stat for name, stat in super().found(folder, directory).items() if name.endswith(".wav")}

@@ -110,7 +110,10 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     chance = random.SystemRandom().random
     deliveries: Claims[Due] = Claims(1, folders.stuck)
     limits = limits_of(settings, store)
-    room = DeliveryRoom(store, folders, settings.api.result_units, chance, figures.beat, deliveries)
+    recognition = Recognition(store, SidecarsBeside(folders, store), service, service)
+    room = DeliveryRoom(
+        store, folders, settings.api.result_units, chance, figures.beat, deliveries, recognition.kept_elsewhere
+    )
     lanes: list[Loop] = []
 
     def wake() -> None:
@@ -128,7 +131,7 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
         folders,
         service,
         Asking(store, service, service, rounds, settings.api.deadline),
-        Recognition(store, SidecarsBeside(folders), service, service),
+        recognition,
         room,
         Completeness(window),
         limits,

@@ -33,16 +33,24 @@ class Unwanted:
     reason: str
 
 
-DeliveryEvent = Delivered | Unwanted | Postponed
+@dataclass(frozen=True, slots=True)
+class RenderRequested:
+    """A person wants the sidecars of this source made anew; `wishes` as Wishes.text has them, for this once."""
+
+    wishes: str
+
+
+DeliveryEvent = Delivered | Unwanted | Postponed | RenderRequested
 
 DELIVERY_TRANSITIONS: Mapping[DeliveryState, Mapping[type[DeliveryEvent], DeliveryState]] = MappingProxyType(
     {
         DeliveryState.PENDING: {
             Delivered: DeliveryState.DELIVERED,
             Postponed: DeliveryState.PENDING,
+            RenderRequested: DeliveryState.PENDING,
             Unwanted: DeliveryState.DROPPED,
         },
-        DeliveryState.DELIVERED: {Unwanted: DeliveryState.DROPPED},
+        DeliveryState.DELIVERED: {RenderRequested: DeliveryState.PENDING, Unwanted: DeliveryState.DROPPED},
         DeliveryState.DROPPED: {},
     }
 )
@@ -60,6 +68,8 @@ def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
         case Unwanted(reason):
             return replace(delivery, state=target, due_at=0.0, failures=0, reason=reason, hint="")
         case Delivered(note, _):
-            return replace(delivery, state=target, due_at=0.0, failures=0, reason=note, hint="")
+            return replace(delivery, state=target, due_at=0.0, failures=0, reason=note, hint="", wishes=None)
+        case RenderRequested(wishes):
+            return replace(delivery, state=target, due_at=0.0, failures=0, reason="", hint="", wishes=wishes)
         case _:
             assert_never(event)

@@ -191,6 +191,7 @@ class Delivery:
     failures: int = 0
     reason: str = ""
     hint: str = ""
+    wishes: str | None = None  # while it is made anew: what is wanted this once, as Wishes.text has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +206,4 @@ class Sidecar:
     sha256: str
     replaces: str | None  # the hash of our own file that has the name until this one is written
     written_at: float | None
+    former: bool = False  # of an earlier rendering: it is taken away when this one is done, unless somebody edited it

@@ -43,7 +43,7 @@ class Recognition:
             return self._asked_otherwise(job)
         if self.is_forgotten(into):
             try:
-                reply = self._kept_elsewhere(into)
+                reply = self.kept_elsewhere(into)
             except ShareTrouble as away:
                 return Postponed(now.wall + SHARE_AGAIN, away.what, away.hint, failed=False)
             if reply is None:
@@ -85,11 +85,14 @@ class Recognition:
             return None
         return Held(sentence)
 
-    def _kept_elsewhere(self, job: Job) -> bytes | None:
-        """The reply of a job that is stored no more, from one of its sidecars or from the service."""
-        for one in self._sidecars(job):
-            if (one.sha256, one.size, one.request) == (job.sha256, job.stat.size, job.request):
-                return one.body
+    def kept_elsewhere(self, job: Job) -> bytes | None:
+        """The reply of a job that is stored no more, from one of its sidecars or from the service; None: from nowhere.
+
+        Raises ShareTrouble where it may lie on a disk that is away, and what the service's silence raises.
+        """
+        beside = kept_beside(self._store, self._beside, job)
+        if beside is not None:
+            return beside
         ours = (job.service, job.key_fingerprint) == (self._uploads.origin, self._uploads.key_fingerprint)
         if ours and job.session_id:
             answer = self._sessions.look(job.session_id)
@@ -97,16 +100,25 @@ class Recognition:
                 return answer.body
         return None
 
-    def _sidecars(self, job: Job) -> Iterator[Lying]:
-        """Of those that can be reached; raises ShareTrouble last, where there may be more on a disk that is away."""
-        away: ShareTrouble | None = None
-        for source in self._store.jobs.sources(job.id):
-            try:
-                yield from self._beside.transcripts(source)
-            except ShareTrouble as trouble:
-                away = trouble
-        if away is not None:
-            raise away
+
+def kept_beside(store: Store, beside: Beside, job: Job) -> bytes | None:
+    """The reply of a job from one of its sidecars; raises ShareTrouble where it may lie on a disk that is away."""
+    for one in _sidecars(store, beside, job):
+        if (one.sha256, one.size, one.request) == (job.sha256, job.stat.size, job.request):
+            return one.body
+    return None
+
+
+def _sidecars(store: Store, beside: Beside, job: Job) -> Iterator[Lying]:
+    """Of those that can be reached; raises ShareTrouble last, where there may be more on a disk that is away."""
+    away: ShareTrouble | None = None
+    for source in store.jobs.sources(job.id):
+        try:
+            yield from beside.transcripts(source)
+        except ShareTrouble as trouble:
+            away = trouble
+    if away is not None:
+        raise away
 
 
 def _may_be_of(one: Lying, job: Job) -> bool:

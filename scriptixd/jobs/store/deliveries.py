@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from scriptixd.errors import with_hint
-from scriptixd.jobs.delivering import Delivered, DeliveryEvent, Unwanted, advance_delivery
+from scriptixd.jobs.delivering import Delivered, DeliveryEvent, RenderRequested, Unwanted, advance_delivery
 from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
 from scriptixd.jobs.source import Source
@@ -16,7 +16,7 @@ from scriptixd.jobs.store.erasures import Erasures
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import DELIVERY_COLUMNS, delivery_from, told
 
-_SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, replaces, written_at"
+_SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, replaces, written_at, former"
 
 
 class Deliveries:
@@ -68,11 +68,16 @@ class Deliveries:
         with self._database.transaction() as connection:
             after = advance_delivery(self.get(delivery.id) or delivery, event)
             connection.execute(
-                """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, hint = ?, updated_at = ?
-                WHERE id = ?""",
-                (after.state, after.due_at, after.failures, told(after.reason), told(after.hint), at, after.id),
+                """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, hint = ?, wishes = ?,
+                updated_at = ? WHERE id = ?""",
+                (*_facts(after), at, after.id),
             )
             match event:
+                case RenderRequested():
+                    detail = ""
+                    connection.execute(
+                        "UPDATE sidecars SET former = 1 WHERE delivery_id = ? AND written_at IS NOT NULL", (after.id,)
+                    )
                 case Postponed(_, reason, hint):
                     detail = with_hint(reason, hint)
                 case Unwanted(reason):
@@ -97,9 +102,23 @@ class Deliveries:
 
     def sidecars(self, delivery_id: int) -> Sequence[Sidecar]:
         """What this delivery wrote, or is about to write, in the order of writing."""
-        query = f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? ORDER BY id"
+        query = f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? AND former = 0 ORDER BY id"
         with self._database.reading() as connection:
             return [_sidecar_from(row) for row in connection.execute(query, (delivery_id,))]
+
+    def leave_as_it_was(self, delivery: Delivery) -> None:
+        """What was to be made anew cannot be: what there was before is what it wrote."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """DELETE FROM sidecars WHERE delivery_id = :id AND former = 0 AND output IN
+                (SELECT output FROM sidecars WHERE delivery_id = :id AND former = 1)""",
+                {"id": delivery.id},
+            )
+            connection.execute(
+                """UPDATE sidecars SET former = 0 WHERE id IN
+                (SELECT max(id) FROM sidecars WHERE delivery_id = ? AND former = 1 GROUP BY output)""",
+                (delivery.id,),
+            )
 
     def sidecars_of(self, source_id: int) -> Sequence[Sidecar]:
         """What was written for a source, of any content that it has had, and that nothing of ours has replaced."""
@@ -121,18 +140,20 @@ class Deliveries:
         """Commit a sidecar's name and hash, before it is written over our own file of the hash `replaces`."""
         with self._database.transaction() as connection:
             connection.execute(
-                "DELETE FROM sidecars WHERE folder = ? AND path = ? AND delivery_id != ?",
+                "DELETE FROM sidecars WHERE folder = ? AND path = ? AND (delivery_id != ? OR former = 1)",
                 (folder, os.fsencode(path), delivery.id),
             )
             connection.execute(
                 """INSERT INTO sidecars (delivery_id, folder, path, output, sha256, replaces)
                 VALUES (?, ?, ?, ?, ?, ?)
-                ON CONFLICT (delivery_id, output) DO UPDATE SET folder = excluded.folder, path = excluded.path,
+                ON CONFLICT (delivery_id, output) WHERE former = 0
+                DO UPDATE SET folder = excluded.folder, path = excluded.path,
                     sha256 = excluded.sha256, replaces = excluded.replaces, written_at = NULL""",
                 (delivery.id, folder, os.fsencode(path), output, sha256, replaces),
             )
             row = connection.execute(
-                f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? AND output = ?", (delivery.id, output)
+                f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? AND output = ? AND former = 0",
+                (delivery.id, output),
             ).fetchone()
         return _sidecar_from(row)
 
@@ -148,8 +169,13 @@ class Deliveries:
 
 
 def _sidecar_from(row: tuple[Any, ...]) -> Sidecar:
-    (id_, delivery_id, folder, path, output, sha256, replaces, written_at) = row
-    return Sidecar(id_, delivery_id, folder, os.fsdecode(path), output, sha256, replaces, written_at)
+    (id_, delivery_id, folder, path, output, sha256, replaces, written_at, former) = row
+    return Sidecar(id_, delivery_id, folder, os.fsdecode(path), output, sha256, replaces, written_at, bool(former))
+
+
+def _facts(delivery: Delivery) -> tuple[object, ...]:
+    told_of = (told(delivery.reason), told(delivery.hint))
+    return (delivery.state, delivery.due_at, delivery.failures, *told_of, delivery.wishes)
 
 
 def _marks(values: Collection[object]) -> str:

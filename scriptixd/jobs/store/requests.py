@@ -16,17 +16,20 @@ class Verb(StrEnum):
     REDO = "redo"
     PAUSE = "pause"
     RESUME = "resume"
+    RENDER = "render"
 
 
 @dataclass(frozen=True, slots=True)
 class VerbRequest:
-    """One thing asked of one job, of a folder as a whole, or of all folders."""
+    """One thing asked of one job, of a folder as a whole, of all folders, or of one source's sidecars."""
 
     id: int
     verb: Verb
-    job_id: int  # 0 for one of a folder
+    job_id: int  # 0 for one of a folder or of sidecars
     outcome: str | None  # a sentence, once it was applied
     folder: str | None = None  # ALL of bounds.py for all of them together
+    delivery_id: int | None = None  # where it concerns the sidecars of one source
+    wishes: str | None = None  # what is wanted of them this once, as Wishes.text has it
 
 
 class Requests:
@@ -54,12 +57,21 @@ class Requests:
             )
             return asked.lastrowid or 0
 
+    def ask_render(self, delivery_ids: Sequence[int], wishes: str, at: float) -> Sequence[int]:
+        """Write down that sidecars are to be made anew; returns the requests' ids."""
+        query = "INSERT INTO requests (verb, job_id, delivery_id, wishes, asked_at) VALUES (?, 0, ?, ?, ?)"
+        with self._database.transaction() as connection:
+            return [
+                connection.execute(query, (Verb.RENDER, delivery_id, wishes, at)).lastrowid or 0
+                for delivery_id in delivery_ids
+            ]
+
     def open(self, most: int = -1) -> Sequence[VerbRequest]:
         """What was asked and not applied yet, in order; so many at most, -1 is all."""
-        query = "SELECT id, verb, job_id, outcome, folder FROM requests WHERE applied_at IS NULL ORDER BY id LIMIT ?"
+        query = """SELECT id, verb, job_id, outcome, folder, delivery_id, wishes FROM requests
+            WHERE applied_at IS NULL ORDER BY id LIMIT ?"""
         with self._database.reading() as connection:
-            rows = connection.execute(query, (most,))
-            return [VerbRequest(id_, Verb(verb), job, outcome, folder) for id_, verb, job, outcome, folder in rows]
+            return [VerbRequest(id_, Verb(verb), *rest) for id_, verb, *rest in connection.execute(query, (most,))]
 
     def applied(self, request: VerbRequest, outcome: str, at: float) -> None:
         """Commit what came of a request, in the transaction that is open."""

@@ -249,4 +249,36 @@ CREATE INDEX jobs_asked ON jobs (state, folder, due_at) WHERE state = 'uploaded'
 CREATE INDEX jobs_took ON jobs (service, ready_at) WHERE took IS NOT NULL;
 """
 
-MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE)  # number n is MIGRATIONS[n - 1]
+_MADE_ANEW = """
+ALTER TABLE deliveries ADD COLUMN wishes TEXT CHECK (wishes IS NULL OR json_valid(wishes));  -- while it is made anew
+ALTER TABLE requests ADD COLUMN delivery_id INTEGER;  -- of a request that concerns one source's sidecars
+ALTER TABLE requests ADD COLUMN wishes TEXT;
+
+CREATE TABLE sidecars_by_now (
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL REFERENCES deliveries (id),
+    folder TEXT NOT NULL,
+    path BLOB NOT NULL,
+    output TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    replaces TEXT CHECK (length(replaces) = 64),  -- our own file that had the name, until this one is written
+    written_at REAL,
+    former INTEGER NOT NULL DEFAULT 0 CHECK (former IN (0, 1)),  -- of an earlier rendering, and still there
+    UNIQUE (folder, path)
+) STRICT;
+INSERT INTO sidecars_by_now SELECT id, delivery_id, folder, path, output, sha256, replaces, written_at, 0 FROM sidecars;
+DROP TABLE sidecars;
+ALTER TABLE sidecars_by_now RENAME TO sidecars;
+CREATE UNIQUE INDEX sidecars_of_today ON sidecars (delivery_id, output) WHERE former = 0;
+CREATE INDEX sidecars_by_delivery ON sidecars (delivery_id);
+
+CREATE INDEX results_by_age ON results (stored_at);
+
+CREATE TABLE notices (               -- the one file in a folder that tells what waits in it
+    folder TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    replaces TEXT CHECK (length(replaces) = 64)   -- what it held before, until this was written
+) STRICT;
+"""
+
+MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE, _MADE_ANEW)  # number n is MIGRATIONS[n - 1]

@@ -29,6 +29,7 @@ class SourceView:
 
     source_id: int
     job_id: int | None
+    delivery_id: int | None
     folder: str
     path: str
     state: str  # one of STATES
@@ -217,12 +218,13 @@ def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
     request = Request.from_key(row["request"]) if row["request"] else None
     waits = row["state"] in {*ACTIVE, DELIVERING}
     sidecars = connection.execute(
-        "SELECT folder, path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL ORDER BY id",
+        "SELECT folder, path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL AND former = 0 ORDER BY id",
         (row["delivery_id"],),
     )
     return SourceView(
         source_id=row["source_id"],
         job_id=row["job_id"],
+        delivery_id=row["delivery_id"],
         folder=row["folder"],
         path=join(os.fsdecode(row["directory"]), os.fsdecode(row["name"])),
         state=row["state"],
