@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scriptixd.cli.finding import absolute, folder_named, inside, moment_named, one_source, place_of
+from scriptixd.cli.finding import absolute, folder_named, moment_named, sources_meant
 from scriptixd.cli.installation import become_owner, reading, settings_in
 from scriptixd.cli.output import complain, say
 from scriptixd.config.settings import Settings
@@ -106,19 +106,13 @@ def _chosen(settings: Settings, views: Views, verb: Verb, names: Sequence[str], 
 
 
 def _meant(settings: Settings, views: Views, verb: Verb, text: str) -> Sequence[Choice]:
-    """What one argument stands for: a folder, a source, or everything in a directory below a folder."""
-    folder = folder_named(settings, text)
-    source = one_source(settings, views, text) if folder is None else None
-    if source is not None:
-        return [Choice(source, named=True)]
-    place = (folder, "") if folder else place_of(settings, text)
-    if place is not None:
-        below = inside(views, *place)
-        if folder or below:
-            if verb not in _MEANT:
-                raise StartError(f"{text} is a folder", f"scriptixd {verb} pays again: name each file")
-            return [Choice(view, named=False) for view in below if view.state == _MEANT[verb]]
-    raise StartError(f"no source is known as {text}", f"scriptixd explain {text} tells why")
+    """What is decided about by one argument; of a folder only what is in the state that the verb is for."""
+    found, named = sources_meant(settings, views, text)
+    if named:
+        return [Choice(view, named=True) for view in found]
+    if verb not in _MEANT:
+        raise StartError(f"{text} is a folder", f"scriptixd {verb} pays again: name each file")
+    return [Choice(view, named=False) for view in found if view.state == _MEANT[verb]]
 
 
 def _agreed(settings: Settings, verb: Verb, choices: Sequence[Choice]) -> Sequence[Choice]:

@@ -107,6 +107,23 @@ def one_source(settings: Settings, views: Views, text: str) -> SourceView | None
     return found[0] if found else None
 
 
+def sources_meant(settings: Settings, views: Views, text: str) -> tuple[Sequence[SourceView], bool]:
+    """What one argument stands for: one source by itself (True), or all in a folder, or in a directory below one.
+
+    Raises StartError where it stands for nothing that is known.
+    """
+    folder = folder_named(settings, text)
+    source = one_source(settings, views, text) if folder is None else None
+    if source is not None:
+        return [source], True
+    place = (folder, "") if folder else place_of(settings, text)
+    if place is not None:
+        below = inside(views, *place)
+        if folder or below:
+            return below, False
+    raise StartError(f"no source is known as {text}", f"scriptixd explain {text} tells why")
+
+
 def inside(views: Views, folder: Folder, directory: str) -> Sequence[SourceView]:
     """Every source in a directory of a folder, however that is spelled if only one can be meant; "" is the folder."""
     found = views.sources(folder.name)

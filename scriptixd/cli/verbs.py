@@ -95,6 +95,20 @@ Since = Annotated[
         "--since", metavar="DATE", help="Only files changed since then: 2026-05-01, 2026-05-01T12:00, or 7d ago."
     ),
 ]
+Profile = Annotated[str | None, typer.Option("--profile", help="Whose guide: netflix, bbc or dutch.")]
+SpeakerLabels = Annotated[
+    str | None, typer.Option("--speaker-labels", help="Cues that say who speaks: never, changes or always.")
+]
+MaxChars = Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line.")]
+MaxLines = Annotated[int | None, typer.Option("--max-lines", metavar="N", help="Lines in a cue: 1 or 2.")]
+MinDuration = Annotated[float | None, typer.Option("--min-duration", metavar="S", help="Of a cue.")]
+MaxDuration = Annotated[float | None, typer.Option("--max-duration", metavar="S", help="Of a cue.")]
+Speed = Annotated[float | None, typer.Option("--chars-per-second", metavar="N", help="How fast it can be read.")]
+Gap = Annotated[float | None, typer.Option("--gap", metavar="S", help="Between two cues, at the least.")]
+Chain = Annotated[float | None, typer.Option("--chain", metavar="S", help="Shorter gaps are closed.")]
+SrtBom = Annotated[bool | None, typer.Option("--srt-bom/--no-srt-bom", help="A byte order mark, for some players.")]
+SrtNewline = Annotated[str | None, typer.Option("--srt-newline", help="Line ends: lf or crlf.")]
+VttNote = Annotated[str | None, typer.Option("--vtt-note", metavar="TEXT", help='Its NOTE; "" for none.')]
 CONFIG = "/etc/scriptixd/config.yaml"
 
 
@@ -256,26 +270,56 @@ def convert(
     ] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", metavar="OUT", help="Write to a file.")] = None,
     units: Annotated[str, typer.Option("--units", help="The unit of the times in it: auto, s or ms.")] = "auto",
-    profile: Annotated[str, typer.Option("--profile", help="Whose guide: netflix, bbc or dutch.")] = "netflix",
-    speaker_labels: Annotated[
-        str, typer.Option("--speaker-labels", help="Cues that say who speaks: never, changes or always.")
-    ] = "never",
-    max_chars: Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line.")] = None,
-    max_lines: Annotated[int | None, typer.Option("--max-lines", metavar="N", help="Lines in a cue: 1 or 2.")] = None,
-    min_duration: Annotated[float | None, typer.Option("--min-duration", metavar="S", help="Of a cue.")] = None,
-    max_duration: Annotated[float | None, typer.Option("--max-duration", metavar="S", help="Of a cue.")] = None,
-    speed: Annotated[
-        float | None, typer.Option("--chars-per-second", metavar="N", help="How fast it can be read.")
-    ] = None,
-    gap: Annotated[float | None, typer.Option("--gap", metavar="S", help="Between two cues, at the least.")] = None,
-    chain: Annotated[float | None, typer.Option("--chain", metavar="S", help="Shorter gaps are closed.")] = None,
+    profile: Profile = None,
+    speaker_labels: SpeakerLabels = None,
+    max_chars: MaxChars = None,
+    max_lines: MaxLines = None,
+    min_duration: MinDuration = None,
+    max_duration: MaxDuration = None,
+    speed: Speed = None,
+    gap: Gap = None,
+    chain: Chain = None,
+    srt_bom: SrtBom = None,
+    srt_newline: SrtNewline = None,
+    vtt_note: VttNote = None,
 ) -> None:
     """Make captions or a document of a result, on standard output; needs no configuration and no network."""
     from scriptixd.captions import Numbers
-    from scriptixd.cli import converting
+    from scriptixd.cli import converting, wishing
 
     numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
-    converting.convert(result, format_, output, units, converting.Wishes(language, profile, speaker_labels, numbers))
+    wishes = wishing.wishes_said(profile, speaker_labels, numbers, srt_bom, srt_newline, vtt_note)
+    converting.convert(result, format_, output, units, language, wishes)
+
+
+@app.command(epilog="Example: scriptixd render council --profile bbc")
+def render(
+    names: Names,
+    config: Config = CONFIG,
+    profile: Profile = None,
+    speaker_labels: SpeakerLabels = None,
+    max_chars: MaxChars = None,
+    max_lines: MaxLines = None,
+    min_duration: MinDuration = None,
+    max_duration: MaxDuration = None,
+    speed: Speed = None,
+    gap: Gap = None,
+    chain: Chain = None,
+    srt_bom: SrtBom = None,
+    srt_newline: SrtNewline = None,
+    vtt_note: VttNote = None,
+) -> None:
+    """Make sidecars anew with today's settings, from the stored transcript or the JSON sidecar; sends nothing.
+
+    What is wanted no more, because names or outputs have changed, is removed, unless somebody has edited it. An option
+    holds for this once; the settings say what holds for ever.
+    """
+    from scriptixd.captions import Numbers
+    from scriptixd.cli import rendering, wishing
+
+    numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
+    wishes = wishing.wishes_said(profile, speaker_labels, numbers, srt_bom, srt_newline, vtt_note)
+    raise typer.Exit(rendering.render(config, names, wishes))
 
 
 @app.command(epilog="Example: scriptixd sandbox --port 8089 --dir /tmp/sandbox")

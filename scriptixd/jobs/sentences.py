@@ -35,6 +35,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Postponed": "waits",
     "Rejected": "stopped",
     "RetryRequested": "is tried again",
+    "RenderRequested": "a person wants its sidecars made anew",
     "Delivered": "sidecars written",
     "Unwanted": "gets no sidecars of this transcript",
     "Erased": "Scriptix was told to erase it",
