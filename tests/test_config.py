@@ -30,6 +30,7 @@ from scriptixd.config.settings import (
     FilenamePolicy,
     Folder,
     FolderLimits,
+    Keep,
     Limits,
     Secret,
     Settings,
@@ -450,6 +451,16 @@ def test_without_a_word_about_it_nothing_is_limited(desk: Desk) -> None:
     assert (loaded.timezone, loaded.api.requests_per_hour) == (None, None)
 
 
+def test_how_long_things_are_kept_is_a_time_or_for_ever(desk: Desk) -> None:
+    day = 86_400.0
+    assert desk.load(SMALL).keep == Keep(90 * day, 365 * day)
+    small = textwrap.dedent(SMALL)
+    assert desk.load(small + "keep_results: 0\nkeep_history: 2y\n").keep == Keep(0.0, 730 * day)
+    assert desk.load(small + "keep_results: null\nkeep_history: null\n").keep == Keep(None, None)
+    (problem,) = desk.problems(small + "keep_results: false\n")
+    assert problem.startswith("config.yaml:6: keep_results: must be a duration")
+
+
 def test_hours_that_never_meet_are_a_problem_of_the_folder(desk: Desk) -> None:
     text = desk.folder("limits: {upload_hours: 08:00-18:00}") + "limits: {upload_hours: 19:00-07:00}\n"
     assert desk.problems(text) == [
@@ -525,7 +536,7 @@ def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
         ("max_size: 0", "must be at least 1 byte"),
         ("max_size: 1000TiB\n    min_size: 2000000000TiB", "is larger than any file"),
         ("max_size: 1", "must not be smaller than 'min_size'"),
-        ("settle: 5 weeks", "has an unknown unit 'weeks' (durations are in ms, s, m, h or d)"),
+        ("settle: 5 weeks", "has an unknown unit 'weeks' (durations are in ms, s, m, h, d or y)"),
         ("settle: 4000d", "is longer than ten years"),
         ("scan_interval: 0", "must be auto, or at least 100ms"),
         ("watch: always", "must be auto, events or poll"),

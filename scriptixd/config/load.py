@@ -15,7 +15,7 @@ from scriptixd.config.folders import folders
 from scriptixd.config.model import ApiBlock, ConfigurationFile
 from scriptixd.config.paths import absolute, lead, shares
 from scriptixd.config.rules import bounds_of, check_bounds
-from scriptixd.config.settings import Api, Limits, Secret, Settings
+from scriptixd.config.settings import Api, Keep, Limits, Secret, Settings
 from scriptixd.errors import ConfigurationError
 
 STATE = "state.db"
@@ -45,6 +45,7 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
     return Settings(
         api=_api(file.api, secret),
         state=state,
+        keep=Keep(file.keep_results, file.keep_history),
         timezone=file.timezone,
         folders=found,
         limits=Limits(file.limits.uploads, bounds_of(file.limits)),

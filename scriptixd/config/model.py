@@ -34,6 +34,7 @@ from scriptixd.jobs.timetable import Hours
 
 SMALLEST_CHUNK = 2**10  # bytes: below it the headers outweigh what is sent
 SHORTEST_TIMEOUT = 0.1  # s: no network answers reliably faster
+DAY = 86_400.0  # s
 SHORTEST_SCAN = 0.1  # s: a scanner that never rests helps nobody
 
 
@@ -196,6 +197,8 @@ class LimitsBlock(BoundsBlock):
 class ConfigurationFile(Block):
     api: ApiBlock = ApiBlock()
     state: PathText | None = None
+    keep_results: Annotated[float, PlainValidator(values.duration)] | None = 90 * DAY
+    keep_history: Annotated[float, PlainValidator(values.duration)] | None = 365 * DAY
     timezone: Annotated[ZoneInfo, PlainValidator(values.time_zone)] | None = None
     defaults: FolderDefaults = FolderDefaults()
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()

@@ -241,11 +241,20 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How long what is stored here stays, in seconds; None: for ever."""
+
+    results: float | None
+    history: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole configuration; `warnings` are sentences with the file and the line in front."""
 
     api: Api
     state: Path
+    keep: Keep
     timezone: ZoneInfo | None  # None: the system's
     folders: tuple[Folder, ...]
     limits: Limits

@@ -30,6 +30,7 @@ from scriptixd.jobs.pipeline import Pipeline
 from scriptixd.jobs.ports import Lane
 from scriptixd.jobs.queues import AskQueue, Queue, UploadQueue
 from scriptixd.jobs.recognition import Recognition
+from scriptixd.jobs.retention import Retention
 from scriptixd.jobs.rounds import Rounds
 from scriptixd.jobs.sentences import sentence
 from scriptixd.jobs.source import CIRCUMSTANCES, Source
@@ -168,6 +169,8 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     lanes += [Loop(f"upload-{number}", worker(Lane.UPLOAD), stop) for number in range(1, uploads + SPARE * uploads + 1)]
     lanes.append(Loop("ask", worker(Lane.ASK), stop))
     lanes.append(Loop("erase", Erasing(store, folders, service, service, breakers, service, chance).run_once, stop))
+    keep = settings.keep
+    lanes.append(Loop("retention", Retention(store, keep.results, keep.history).run_once, stop))
     lanes += [Loop(f"deliver-{number}", room.run_once, stop) for number in range(1, 1 + SPARE + 1)]
     loops = (*lanes, *(watcher.loop for watcher in watchers.values()))
     for loop in loops:

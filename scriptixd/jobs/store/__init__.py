@@ -7,6 +7,7 @@ from scriptixd.jobs.store.contents import Contents
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.deliveries import Deliveries
 from scriptixd.jobs.store.erasures import Erasures
+from scriptixd.jobs.store.expiry import Expiry
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.limits import Openings, Pauses
 from scriptixd.jobs.store.requests import Requests
@@ -31,6 +32,7 @@ class Store:
         self.pauses = Pauses(database)
         self.views = Views(database)
         self.waiting = Waiting(database)
+        self.expiry = Expiry(database)
 
     def instance(self) -> str:
         """Which state file this is, to other daemons: 32 hex digits, the same for as long as it is used."""

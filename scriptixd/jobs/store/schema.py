@@ -273,6 +273,7 @@ CREATE UNIQUE INDEX sidecars_of_today ON sidecars (delivery_id, output) WHERE fo
 CREATE INDEX sidecars_by_delivery ON sidecars (delivery_id);
 
 CREATE INDEX results_by_age ON results (stored_at);
+CREATE INDEX sources_missing ON sources (updated_at) WHERE present = 0;
 
 CREATE TABLE notices (               -- the one file in a folder that tells what waits in it
     folder TEXT PRIMARY KEY,
