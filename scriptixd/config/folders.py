@@ -135,6 +135,8 @@ def _folder(rooted: _Rooted, block: FolderBlock, rules: Sequence[RuleBlock]) -> 
         filename=block.scriptix.filename,
         erase_after=block.delete_remote,
         limits=FolderLimits(block.limits.uploads, bounds_of(block.limits)),
+        problem_note=block.problem_note,
+        contact=block.contact,
         rules=tuple(settings for rule in rules if (settings := settings_by(rule)) is not None),
     )
 

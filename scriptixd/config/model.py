@@ -163,6 +163,8 @@ class RuleBlock(PathBlock):
         "scan_interval": "belongs to the folder as a whole, which is looked at in one go",
         "ask_above": "belongs to the folder as a whole, whose files are counted together",
         "limits": "belongs to the folder as a whole, whose uploads share them",
+        "problem_note": "belongs to the folder as a whole, which has one",
+        "contact": "belongs to the folder as a whole, whose note tells it",
         "rules": "belongs to the folder: a rule has no rules of its own",
     }
 
@@ -182,6 +184,8 @@ class FolderDefaults(PathBlock):
     ] = None
     ask_above: AskAboveBlock | None = AskAboveBlock()
     limits: FolderLimitsBlock = FolderLimitsBlock()
+    problem_note: Flag = False
+    contact: Annotated[str, PlainValidator(values.note)] = ""
     rules: Annotated[tuple[RuleBlock, ...], BeforeValidator(values.or_empty_list)] = ()
 
 

@@ -173,6 +173,8 @@ class Folder:
     filename: FilenamePolicy
     erase_after: float | None  # s after delivery until it is erased at the service; None: it is kept there
     limits: FolderLimits
+    problem_note: bool = False  # a file at its root tells people what waits
+    contact: str = ""  # whom they ask
     rules: tuple[PathSettings, ...] = ()  # the first that matches holds
 
     @property

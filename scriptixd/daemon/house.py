@@ -7,15 +7,17 @@ import random
 import shlex
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.figures import Figures
 from scriptixd.daemon.folders import ConfiguredFolders, watched
 from scriptixd.daemon.loop import Loop
+from scriptixd.daemon.noticing import Noticing, Standing
 from scriptixd.daemon.standstills import Standstills
 from scriptixd.delivery.adoption import SidecarsBeside
+from scriptixd.delivery.notice import NoticeBoard
 from scriptixd.delivery.room import DeliveryRoom, Due
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.asking import Asking
@@ -169,16 +171,26 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     lanes += [Loop(f"upload-{number}", worker(Lane.UPLOAD), stop) for number in range(1, uploads + SPARE * uploads + 1)]
     lanes.append(Loop("ask", worker(Lane.ASK), stop))
     lanes.append(Loop("erase", Erasing(store, folders, service, service, breakers, service, chance).run_once, stop))
-    keep = settings.keep
-    lanes.append(Loop("retention", Retention(store, keep.results, keep.history).run_once, stop))
     lanes += [Loop(f"deliver-{number}", room.run_once, stop) for number in range(1, 1 + SPARE + 1)]
-    loops = (*lanes, *(watcher.loop for watcher in watchers.values()))
+    standstills = Standstills(limits)
+    standing = Standing(folders.names, lambda name: watchers[name].scanner.view, breakers.view, standstills.last)
+    loops = (*lanes, *_chores(settings, store, folders, standing, stop), *(one.loop for one in watchers.values()))
     for loop in loops:
         figures.listen(loop.name, loop.beat)
 
     store.database.on_commit = breakers.on_heal = wake
-    return House(
-        store, folders, service, breakers, figures, limits, Standstills(limits), tuple(watchers.values()), loops, wake
+    return House(store, folders, service, breakers, figures, limits, standstills, tuple(watchers.values()), loops, wake)
+
+
+def _chores(
+    settings: Settings, store: Store, folders: ConfiguredFolders, standing: Standing, stop: threading.Event
+) -> Sequence[Loop]:
+    """What is done by the clock alone."""
+    retention = Retention(store, settings.keep.results, settings.keep.history)
+    noticing = Noticing(store, NoticeBoard(store.notices, folders), settings.folders, standing)
+    return (
+        Loop("retention", retention.run_once, stop),
+        Loop("notices", noticing.run_once, stop, vital=False),
     )
 
 

@@ -253,6 +253,7 @@ class Scanner:
             unsettled=unsettled,
             problems=problems,
             restless=self._restless(disk, now) if unsettled else (),
+            strangers=tuple(walk.strangers) if full else earlier.strangers,
         )
 
     def _tell(self, walk: Walk, problems: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ from scriptixd.jobs.store.erasures import Erasures
 from scriptixd.jobs.store.expiry import Expiry
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.limits import Openings, Pauses
+from scriptixd.jobs.store.notices import Notices
 from scriptixd.jobs.store.requests import Requests
 from scriptixd.jobs.store.sources import Sources
 from scriptixd.jobs.store.views import Views
@@ -31,6 +32,7 @@ class Store:
         self.openings = Openings(database)
         self.pauses = Pauses(database)
         self.views = Views(database)
+        self.notices = Notices(database)
         self.waiting = Waiting(database)
         self.expiry = Expiry(database)
 

@@ -278,8 +278,10 @@ CREATE INDEX sources_missing ON sources (updated_at) WHERE present = 0;
 CREATE TABLE notices (               -- the one file in a folder that tells what waits in it
     folder TEXT PRIMARY KEY,
     sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
-    replaces TEXT CHECK (length(replaces) = 64)   -- what it held before, until this was written
+    replaces TEXT CHECK (length(replaces) = 64),  -- what it held before, until this was written
+    written INTEGER NOT NULL CHECK (written IN (0, 1))
 ) STRICT;
+CREATE INDEX jobs_stopped ON jobs (state, updated_at) WHERE state = 'held' OR state = 'failed';
 """
 
 MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE, _MADE_ANEW)  # number n is MIGRATIONS[n - 1]
