@@ -124,6 +124,20 @@ def test_a_folder_that_moves_with_its_sidecars_brings_them_along(done: Office, l
     assert done.service.asked.total() == 0
 
 
+def test_what_costs_nothing_is_no_part_of_a_flood(done: Office) -> None:
+    done.drop("copy.wav", LONG)
+    done.work()
+    assert done.store.sources.arrived("council", done.now.wall - 3600.0) == 1, "the first, which was paid"
+    shutil.copytree(done.base / "council", done.base / "archive", dirs_exist_ok=True)
+    done.forget_everything()
+    for folder in ("council", "archive"):
+        done.scan(folder)
+        assert done.store.sources.arrived(folder, done.now.wall - 3600.0) == 2, "nobody knows yet"
+    done.work()
+    for folder in ("council", "archive"):
+        assert done.store.sources.arrived(folder, done.now.wall - 3600.0) == 0
+
+
 def test_an_edited_sidecar_is_adopted_as_it_is_and_never_written_over(done: Office) -> None:
     done.path("a.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nby hand\n")
     before = done.files()

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
+from scriptixd.jobs.job import ADOPTED_UPLOAD
 from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_FLOOD, Restless, Sighting, Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.disks import Disks
@@ -47,11 +48,16 @@ _NO_OLD_NAME: Final = """NOT EXISTS (SELECT 1 FROM sources AS old
 # The plus keeps SQLite from reading all that ever came, by its index, for the few that have not settled.
 _COMING: Final = f"""SELECT 1 FROM sources WHERE folder = ? AND present = 1 AND settled = 0
     AND unsettled_since = arrived_at AND +existing = 0 AND {_NO_OLD_NAME} LIMIT ?"""
+# A copy, or what came with its transcript, costs nothing.
+_FREE: Final = f"""EXISTS (SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
+    WHERE deliveries.source_id = sources.id AND deliveries.state != 'dropped' AND (jobs.file_id = '{ADOPTED_UPLOAD}'
+    OR EXISTS (SELECT 1 FROM deliveries AS first WHERE first.job_id = jobs.id AND first.id < deliveries.id)))"""
 _CAME: Final = f"""SELECT EXISTS (SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
         WHERE deliveries.source_id = sources.id AND (instr(jobs.cleared, :flood)
             OR jobs.state = 'dismissed' AND jobs.held_for = :flood))
     FROM sources WHERE folder = :folder AND arrived_at BETWEEN :since AND :until AND present = 1
-    AND unsettled_since IS NOT arrived_at AND existing = 0 AND {_NO_OLD_NAME} ORDER BY arrived_at DESC, id DESC"""
+    AND unsettled_since IS NOT arrived_at AND existing = 0 AND {_NO_OLD_NAME} AND NOT {_FREE}
+    ORDER BY arrived_at DESC, id DESC"""
 
 JUST_NOW: Final = 60.0  # s between the beginning of a look and what it writes down
 
@@ -106,8 +112,8 @@ class Sources(Disks):
     def arrived(self, folder: str, since: float, most: int | None = None) -> int:
         """How many sources have come since then, or are coming, that were not there before, and are no renamed ones.
 
-        What came before one of a flood that a person said yes or no to is accounted for with it. Of more than `most`,
-        one more than that is told.
+        What came before one of a flood that a person said yes or no to is accounted for with it, and what turned out
+        to cost nothing is not counted. Of more than `most`, one more than that is told.
         """
         limit = -1 if most is None else most + 1
         # What a clock that was wrong dated into the future has not come yet.
