@@ -19,6 +19,7 @@ from scriptixd.cli.installation import become_owner, reading, settings_in
 from scriptixd.cli.output import complain, say
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.folders import ConfiguredFolders
+from scriptixd.daemon.outputs import guard_outputs
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.room import DeliveryRoom
 from scriptixd.errors import StartError, StateHeld, with_hint
@@ -121,6 +122,7 @@ def _refused(store: Store, wanted: _Wanted, asked: Sequence[int]) -> Mapping[int
 
 def _by_ourselves(settings: Settings, store: Store, folders: ConfiguredFolders, wanted: _Wanted) -> Callable[[], bool]:
     """One file a step; a source that is not in its directory has nothing written beside it, as in the daemon."""
+    guard_outputs(folders, store)
     beside = SidecarsBeside(folders, store)
     for name in folders.every():
         folders.gate(name).closed = None

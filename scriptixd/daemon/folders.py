@@ -32,6 +32,9 @@ class ConfiguredFolders:
         self._reached = {name: FolderRoot(folder.path) for name, folder in self._folders.items()}
         self._gates = {name: Gate(root) for name, root in self._reached.items()}
         self._outputs = {name: _roots(folder.output_directories) for name, folder in self._folders.items()}
+        self._output_gates = {
+            directory: Gate(root) for roots in self._outputs.values() for directory, root in roots.items()
+        }
         for name, gate in self._gates.items():
             gate.closed = ShareTrouble(f"the first look at {shown(name)} has not begun")
 
@@ -64,7 +67,11 @@ class ConfiguredFolders:
         """
         if (gate := self._gates.get(folder)) is not None:
             return gate
-        return next((roots[folder] for roots in self._outputs.values() if folder in roots), None)
+        return self._output_gates.get(folder)
+
+    def output_gates(self) -> Mapping[str, Gate]:
+        """The way to each directory for outputs, by its absolute path."""
+        return self._output_gates
 
     def output(self, folder: Folder) -> FolderRoot | None:
         """The directory for the outputs of a folder as a whole, if they have one."""

@@ -15,6 +15,7 @@ from scriptixd.daemon.figures import Figures
 from scriptixd.daemon.folders import ConfiguredFolders, watched
 from scriptixd.daemon.loop import Loop
 from scriptixd.daemon.noticing import Noticing, Standing
+from scriptixd.daemon.outputs import guard_outputs
 from scriptixd.daemon.standstills import Standstills
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.notice import NoticeBoard
@@ -109,6 +110,7 @@ def limits_of(settings: Settings, store: Store) -> Limiter:
 def build(settings: Settings, store: Store, stop: threading.Event, failed: Callable[[], None]) -> House:
     """Connect everything; nothing runs yet. `failed` is called for each job that stops for a person."""
     folders, figures, breakers = ConfiguredFolders(settings), Figures(), Breakers()
+    guard_outputs(folders, store)
     service = Scriptix(access_of(settings), read_clock, store.asked)
     chance = random.SystemRandom().random
     deliveries: Claims[Due] = Claims(1, folders.stuck)

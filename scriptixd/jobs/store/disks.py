@@ -16,7 +16,7 @@ from scriptixd.roots.root import Disk, Identity, Nested
 
 
 class Disks:
-    """The contacts, passes and questions tables."""
+    """The contacts, passes, outputs and questions tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,6 +52,19 @@ class Disks:
         with self._database.transaction() as connection:
             connection.execute(f"UPDATE contacts SET completed_at = ? WHERE {under_way}", (at, folder, *met))
             connection.execute("INSERT OR REPLACE INTO passes VALUES (?, ?, ?, ?, ?, ?)", (folder, *place))
+
+    def output_mountpoint(self, directory: str) -> str | None:
+        """Where the disk of a directory for outputs was mounted when it was last used; None: it never was."""
+        query = "SELECT mountpoint FROM outputs WHERE directory = ?"
+        with self._database.reading() as connection:
+            row = connection.execute(query, (os.fsencode(directory),)).fetchone()
+        return None if row is None else os.fsdecode(row[0])
+
+    def output_stands_on(self, directory: str, mountpoint: str) -> None:
+        """A directory for outputs is on the disk that is mounted there, from now on."""
+        place = (os.fsencode(directory), os.fsencode(mountpoint))
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO outputs VALUES (?, ?)", place)
 
     def last_disk(self, folder: str) -> Disk | None:
         """The disk of which `complete_pass` was told last; its mountpoint is "" if that was an earlier version."""

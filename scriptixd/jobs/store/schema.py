@@ -275,6 +275,11 @@ CREATE INDEX sidecars_by_delivery ON sidecars (delivery_id);
 CREATE INDEX results_by_age ON results (stored_at);
 CREATE INDEX sources_missing ON sources (updated_at) WHERE present = 0;
 
+CREATE TABLE outputs (               -- directories for outputs
+    directory BLOB PRIMARY KEY,      -- absolute
+    mountpoint BLOB NOT NULL         -- where its disk was mounted when it was last used
+) STRICT;
+
 CREATE TABLE notices (               -- the one file in a folder that tells what waits in it
     folder TEXT PRIMARY KEY,
     sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
