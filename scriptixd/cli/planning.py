@@ -40,6 +40,7 @@ _WORDS: Final = {
     Fate.STOPPED: "would wait with their folder",
 }
 _LEFT: Final = {
+    Fate.BESIDE: "with a transcript beside them",
     Fate.DONE: "done or paid for",
     Fate.FAILED: "failed",
     Fate.DISMISSED: "dismissed",
