@@ -16,6 +16,7 @@ from scriptixd.captions import Profile, SpeakerLabels, Units, Writing
 from scriptixd.config import values
 from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Newline, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import (
+    Argument,
     Flag,
     HeaderName,
     HeaderValue,
@@ -28,12 +29,14 @@ from scriptixd.config.values import (
     TimeOfDay,
 )
 from scriptixd.jobs.job import DocumentType
+from scriptixd.jobs.news import Names, Topic
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.jobs.timetable import Hours
 
 SMALLEST_CHUNK = 2**10  # bytes: below it the headers outweigh what is sent
 SHORTEST_TIMEOUT = 0.1  # s: no network answers reliably faster
+SHORTEST_RUN = 1.0  # s: a program needs a while to start
 SHORTEST_SCAN = 0.1  # s: a scanner that never rests helps nobody
 
 
@@ -133,6 +136,15 @@ class CaptionsBlock(Block):
     vtt_note: Annotated[str, PlainValidator(values.note)] = Writing().vtt_note
 
 
+class AfterDoneBlock(Block):
+    """What is run when a file's sidecars are there."""
+
+    command: tuple[Argument, ...] | None = None  # required once the block is there
+    timeout: Annotated[float, PlainValidator(values.at_least(SHORTEST_RUN, "must be at least 1s", values.duration))] = (
+        60.0
+    )
+
+
 class PathBlock(Block):
     """What may differ from path to path."""
 
@@ -150,6 +162,7 @@ class PathBlock(Block):
     output: OutputBlock = OutputBlock()
     captions: CaptionsBlock = CaptionsBlock()
     delete_remote: Annotated[float | None, PlainValidator(values.delete_remote)] = None
+    after_done: AfterDoneBlock | None = None
 
 
 class RuleBlock(PathBlock):
@@ -193,6 +206,18 @@ class LimitsBlock(BoundsBlock):
     uploads: Annotated[int, PlainValidator(values.at_least_one)] = 2
 
 
+class NotifyBlock(Block):
+    """Who is told without asking."""
+
+    urls: Annotated[
+        tuple[Annotated[Secret, PlainValidator(values.receiver)], ...], BeforeValidator(values.or_empty_list)
+    ] = ()  # required once the block is there
+    on: tuple[Annotated[Topic, PlainValidator(values.choice(Topic))], ...] = tuple(
+        topic for topic in Topic if topic is not Topic.SUMMARY
+    )
+    names: Annotated[Names, PlainValidator(values.choice(Names))] = Names.FULL
+
+
 class ConfigurationFile(Block):
     api: ApiBlock = ApiBlock()
     state: PathText | None = None
@@ -200,3 +225,4 @@ class ConfigurationFile(Block):
     defaults: FolderDefaults = FolderDefaults()
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()
     limits: LimitsBlock = LimitsBlock()
+    notify: NotifyBlock | None = None

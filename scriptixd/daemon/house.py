@@ -7,17 +7,20 @@ import random
 import shlex
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.figures import Figures
 from scriptixd.daemon.folders import ConfiguredFolders, watched
 from scriptixd.daemon.loop import Loop
+from scriptixd.daemon.matters import Matters
 from scriptixd.daemon.standstills import Standstills
+from scriptixd.daemon.telling import Telling
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.room import DeliveryRoom, Due
 from scriptixd.errors import ShareTrouble
+from scriptixd.jobs.afterwards import Afterwards
 from scriptixd.jobs.asking import Asking
 from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.claims import Claims
@@ -36,6 +39,7 @@ from scriptixd.jobs.source import CIRCUMSTANCES, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.jobs.worker import Worker
+from scriptixd.observe.courier import Courier, fingerprint
 from scriptixd.roots.paths import shown
 from scriptixd.service.access import Access, AuthHeader
 from scriptixd.service.client import Scriptix
@@ -78,6 +82,7 @@ class House:
     watchers: tuple[Watcher, ...]
     loops: tuple[Loop, ...]  # all, those of the watchers among them
     wake: Callable[[], None]  # there may be something to send, to ask, or to deliver
+    last_words: Callable[[], bool]  # before a run ends by itself: whether everybody was told what is to be told
 
 
 def access_of(settings: Settings) -> Access:
@@ -166,14 +171,39 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     lanes.append(Loop("ask", worker(Lane.ASK), stop))
     lanes.append(Loop("erase", Erasing(store, folders, service, service, breakers, service, chance).run_once, stop))
     lanes += [Loop(f"deliver-{number}", room.run_once, stop) for number in range(1, 1 + SPARE + 1)]
-    loops = (*lanes, *(watcher.loop for watcher in watchers.values()))
+    afterwards = Afterwards(store, folders, chance, stop.is_set, figures.beat, read_clock)
+    lanes.append(Loop("afterwards", afterwards.run_once, stop))
+    matters = Matters(breakers, lambda: [watcher.scanner.view for watcher in watchers.values()])
+    told, last_words = _telling(settings, store, matters, figures, stop)
+    loops = (*lanes, *told, *(watcher.loop for watcher in watchers.values()))
     for loop in loops:
         figures.listen(loop.name, loop.beat)
 
     store.database.on_commit = breakers.on_heal = wake
-    return House(
-        store, folders, service, breakers, figures, limits, Standstills(limits), tuple(watchers.values()), loops, wake
-    )
+    standstills, every = Standstills(limits), tuple(watchers.values())
+    return House(store, folders, service, breakers, figures, limits, standstills, every, loops, wake, last_words)
+
+
+def _telling(
+    settings: Settings, store: Store, matters: Matters, figures: Figures, stop: threading.Event
+) -> tuple[Sequence[Loop], Callable[[], bool]]:
+    """The loop that tells, where somebody is to be told; and what it is asked before a run ends by itself."""
+    notify = settings.notify
+    store.tidings.keep([fingerprint(url.reveal()) for url in notify.urls] if notify is not None else ())
+    if notify is None:
+        return (), lambda: True
+    courier = Courier(stop.is_set, figures.beat)
+    telling = Telling(notify, store, matters, courier, Calendar(settings.timezone), random.SystemRandom().random)
+    telling.begin(read_clock())  # before anything can be new
+    loop = Loop("tell", telling.run_once, stop)
+
+    def last_words() -> bool:
+        if telling.finish():
+            return True
+        loop.wake()
+        return False
+
+    return (loop,), last_words
 
 
 def _watcher(

@@ -249,4 +249,27 @@ CREATE INDEX jobs_asked ON jobs (state, folder, due_at) WHERE state = 'uploaded'
 CREATE INDEX jobs_took ON jobs (service, ready_at) WHERE took IS NOT NULL;
 """
 
-MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE)  # number n is MIGRATIONS[n - 1]
+_TELLING = """
+CREATE TABLE told (                  -- what notifications have said, so that a restart says nothing twice
+    receiver TEXT NOT NULL,          -- fingerprint of its address: the address itself is a secret
+    fact TEXT NOT NULL CHECK (fact IN ('news', 'end', 'open', 'mark')),
+    subject TEXT NOT NULL,           -- a topic; where something is open, its matter
+    folder TEXT NOT NULL,            -- empty where it is about everything
+    at REAL NOT NULL,
+    mark INTEGER NOT NULL,           -- how far what is counted was told: a row of history, a day
+    PRIMARY KEY (receiver, fact, subject, folder)
+) STRICT;
+
+CREATE TABLE errands (               -- commands that are still to be run after a delivery
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL UNIQUE REFERENCES deliveries (id) ON DELETE CASCADE,
+    since REAL NOT NULL,             -- when the delivery was complete
+    due_at REAL NOT NULL,
+    failing_since REAL,
+    failures INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX errands_by_due ON errands (due_at);
+"""
+
+MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE, _TELLING)  # number n is MIGRATIONS[n - 1]
