@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from delivery_room import Room, TwoFolders
+from delivery_room import SILENCE, Room, TwoFolders
 from house import KEY, House, eventually, house, tone
 from receiver import receiving
 
@@ -516,6 +516,9 @@ def test_the_recipe_for_a_cms_hands_over_whole_files_as_often_as_it_is_run(desk:
     for content in (b"one", b"other"):
         desk.deliver("talk's.mp4", content)
         assert desk.rest() == IDLE
+    desk.room.ready("silence.mp4", b"silence", SILENCE)
+    desk.room.work()
+    assert desk.rest() == IDLE
     assert desk.errands() == 0
     assert [path.name for path in incoming.iterdir()] == ["talk's.srt"]
     assert (incoming / "talk's.srt").read_bytes() == (desk.room.place / "talk's.srt").read_bytes()

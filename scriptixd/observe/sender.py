@@ -63,6 +63,7 @@ def deliver(url: str, title: str, body: str) -> tuple[Outcome, int | None]:
 
 def main() -> None:
     order = json.loads(sys.stdin.buffer.read())
+    sys.path += [place for place in order["modules"] if place not in sys.path]
     outcome, status = deliver(order["url"], order["title"], order["body"])
     sys.stdout.write("\n" + json.dumps({"outcome": outcome, "status": status}) + "\n")
     sys.stdout.flush()
