@@ -19,6 +19,7 @@ from delivery_room import SILENCE, Room, TwoFolders
 from house import KEY, House, eventually, house, tone
 from receiver import receiving
 
+from scriptixd.errors import StateTrouble
 from scriptixd.jobs.afterwards import IDLE, PATIENCE, Afterwards, wait_after
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.commands import Command, Ended, How, passed_on, run
@@ -441,6 +442,25 @@ def test_folders_take_turns(desk: Desk) -> None:
     said = desk.said.read_text().split()
     assert set(said[:2]) == {"talks", "more"}, "nobody waits for the whole backlog of another"
     assert sorted(said) == ["more", "talks", "talks", "talks"]
+
+
+def test_a_state_file_that_cannot_be_written_is_no_reason_to_run_it_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.wants(f"echo x >> {desk.said}")
+    desk.deliver()
+
+    def full(*_: object) -> None:
+        raise StateTrouble("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.room.store.errands, "done", full)
+        for _ in range(3):
+            with pytest.raises(StateTrouble):
+                desk.step()
+    assert desk.rest() == IDLE
+    assert desk.errands() == 0
+    assert desk.said.read_text() == "x\n"
 
 
 def test_a_bug_of_ours_is_a_failure_of_its_errand_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

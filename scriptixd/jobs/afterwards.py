@@ -71,6 +71,7 @@ class Afterwards:
         self._beat = beat
         self._clock = clock
         self._begun = False
+        self._owed: tuple[Errand, Ended] | None = None  # what came of a command, until it is written down
         self._turns: dict[str, int] = {}  # when each folder had its last turn: none waits for another's whole backlog
 
     def run_once(self, now: Now) -> float:
@@ -78,6 +79,7 @@ class Afterwards:
         if not self._begun:
             self._begin(now)
             self._begun = True
+        self._settle()
         folders = self._folders.names()
         due = self._store.errands.due(now.wall, folders)
         if not due:
@@ -106,6 +108,14 @@ class Afterwards:
         except Exception:
             LOG.exception("%s: the command after it ran into a bug of scriptixd", _place(errand))
             ended = Ended(How.FAILED, "ran into a bug of scriptixd, whose log has the details", "")
+        self._owed = errand, ended
+        self._settle()
+
+    def _settle(self) -> None:
+        """Write down what came of the last command: while that cannot be, neither it nor another one is run."""
+        if self._owed is None:
+            return
+        errand, ended = self._owed
         match ended.how:
             case How.DONE:
                 self._store.errands.done(errand, shown(ended.last_line), self._clock().wall)
@@ -114,6 +124,7 @@ class Afterwards:
                 self._after_failure(errand, ended)
             case How.STOPPED:  # it runs again at the next start
                 LOG.info("%s: the command after it was stopped, and runs again at the next start", _place(errand))
+        self._owed = None
 
     def _command(self, errand: Errand) -> tuple[Command | None, str]:
         """What is to be run; or None, and why nothing is."""
