@@ -622,7 +622,7 @@ def test_check_says_in_words_what_is_good_and_what_is_not(desk: Desk) -> None:
         rf"ok +council: {place} is on \w+ .*, readable and writable for \w+; watched by (events|poll): .*complete after"
     )
     assert re.match(told, about[0])
-    assert re.match(r"problem +court: .*court does not exist \(mount or create it; it is watched as soon", about[1])
+    assert re.match(r"problem +court: .*court does not exist \(mount or create it; it is used as soon", about[1])
     assert len(about) == 2
     levels = {one["subject"]: one["level"] for one in json.loads(desk.say("check", "--json").stdout)}
     assert (levels["key"], levels["court"], levels["state"]) == ("problem", "problem", "ok")

@@ -38,7 +38,7 @@ from scriptixd.config.settings import (
 )
 from scriptixd.errors import ConfigurationError, FileTrouble
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import DocumentType, OutputPlace, Request, Webhook
+from scriptixd.jobs.job import AfterDone, DocumentType, OutputPlace, Request, Webhook
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.jobs.timetable import Hours, Rates
@@ -1140,8 +1140,9 @@ def example(desk: Desk) -> str:
 
 
 def with_the_settings_that_are_not_set(text: str) -> bytes:
-    for unset in ("      webhook: null\n", "    rules: []\n"):
+    for unset in ("      webhook: null\n", "    rules: []\n", "    after_done: null\n"):
         text = text.replace(unset, "")
+    text = text.replace("notify: null\n#notify:", "notify:")
     text = text.replace("  bandwidth: null\n#", "#")
     return re.sub(r"^#(?=  )", "", text, flags=re.MULTILINE).encode()
 
@@ -1164,7 +1165,7 @@ def test_the_example_loads_without_a_warning_and_shows_the_defaults(desk: Desk) 
 
 
 def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
-    environment = {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token"}
+    environment = {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token", "MAIL_PASSWORD": "password"}
     shown = document.parse(with_the_settings_that_are_not_set(example(desk)), environment)
     assert not shown.problems
     places = {tuple(part for part in place if isinstance(part, str)) for place in shown.lines}
@@ -1180,13 +1181,16 @@ def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
 def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> None:
     text = with_the_settings_that_are_not_set(example(desk)).decode()
     text = re.sub(r"^ *key_file:.*\n", "", text, flags=re.MULTILINE)
-    loaded = desk.load(text, {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token"})
+    loaded = desk.load(text, {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token", "MAIL_PASSWORD": "password"})
     assert loaded.api.key.reveal() == KEY
     assert loaded.folders[0].labels.webhook == Webhook(
         "https://cms.example.org/scriptix", "POST", ("Authorization: Bearer token",)
     )
     assert [rule.rule for rule in loaded.folders[0].rules] == ["en/**", "*-minutes.wav"]
     assert loaded.limits.bounds.bandwidth == Rates(((8 * 60, 2 * 2**20), (19 * 60, None)))
+    assert loaded.folders[0].after_done == AfterDone(("/usr/local/bin/publish", "council"), 60.0)
+    assert loaded.notify is not None
+    assert loaded.notify.urls[0].reveal() == "mailtos://scriptixd:password@example.org?to=media@example.org"
 
 
 def test_every_setting_of_the_example_has_a_sentence(desk: Desk) -> None:

@@ -222,3 +222,34 @@ def test_a_daemon_that_hangs_is_killed_and_started_again(container: Container) -
 
     eventually(is_back, "another one is running", 60.0)
     assert container.shown()["MainPID"] != first["MainPID"]
+
+
+def test_in_the_units_sandbox_a_command_follows_a_delivery_and_knows_no_secret_and_messages_can_be_sent(
+    container: Container, tmp_path: Path
+) -> None:
+    (folder,) = CONFIG["folders"]  # type: ignore[misc]
+    script = 'printf "%s\\n" "$@" >/srv/media/said; env >/srv/media/env; id -un; touch /etc/not-here'
+    notify = {"urls": ["json://127.0.0.1:8089/t0p-s3cr3t"]}  # where nobody takes it
+    settings = {**CONFIG, "folders": [{**folder, "after_done": {"command": ["sh", "-c", script, "sh"]}}]}
+    container.ask("chown", "scriptixd", "/srv/media")
+    container.put("/etc/scriptixd/config.yaml", yaml.safe_dump({**settings, "notify": notify}).encode())
+    container.restart(ExecStartPre="-/opt/scriptixd/bin/scriptixd check --notify")
+    assert container.shown()["ActiveState"] == "active", container.journal()
+    tone(tmp_path / "after.wav", 1.0, 50)
+    container.put(f"{FOLDER}/after.wav", (tmp_path / "after.wav").read_bytes())
+
+    def last_words() -> list[str]:
+        return [line["MESSAGE"] for line in container.journal() if "the command after it" in line["MESSAGE"]]
+
+    (told,) = eventually(last_words, "it has run", 60.0)
+    assert told.startswith("council/after.wav: the command after it has failed, and is tried again: it ended with 1")
+    assert "Read-only file system" in told
+    assert container.ask("cat", "/srv/media/said").split() == [f"{FOLDER}/after.json"]  # nobody speaks in it
+    environment = container.ask("cat", "/srv/media/env")
+    assert f"SCRIPTIXD_SOURCE={FOLDER}/after.wav\n" in environment
+    for hidden in ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG", "a-key-for-tests", "t0p-s3cr3t"):
+        assert hidden not in environment
+    checked = [line["MESSAGE"] for line in container.journal() if "notify.urls[0] (json://***)" in line["MESSAGE"]]
+    assert any("the message was refused with 4" in line for line in checked), checked
+    assert "t0p-s3cr3t" not in container.ask("journalctl", "--no-pager", "-u", "scriptixd")
+    container.ask("systemctl", "stop", "scriptixd")

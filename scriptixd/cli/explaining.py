@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from itertools import groupby
 
-from scriptixd.cli import remnants
+from scriptixd.cli import afterwards, remnants
 from scriptixd.cli.finding import absolute, one_source, place_of
 from scriptixd.cli.installation import live_figures, pauses, reading, settings_in
 from scriptixd.cli.listing import record
@@ -47,12 +47,16 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
         around = _circumstances(settings, store, view.folder, view.path)
         around = replace(around, waits_for=store.views.waited_for(view, read_clock().wall) or "")
         erasures = store.erasures.of_source(view.source_id)
+        errands = store.errands.of_source(view.source_id)
         sidecars = store.deliveries.sidecars_of(view.source_id)
     outlook = _outlook_of(view, around, growth)
     if as_json:
         chapters = [_chapter(chapter) for chapter in story]
         rule = _rule(around.folder, view.path)
-        left = {"erasures": [remnants.record(erasure) for erasure in erasures]}
+        left = {
+            "erasures": [remnants.record(erasure) for erasure in erasures],
+            "errands": [afterwards.record(errand) for errand in errands],
+        }
         say_json(
             record(settings, view) | {"known": True, "rule": rule} | _outlook(outlook) | left | {"story": chapters}
         )
@@ -60,6 +64,8 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
         _tell(settings, view, story, outlook, sidecars)
         for erasure in erasures:
             say(f"At Scriptix: {remnants.sentence(erasure, read_clock().wall)}")
+        for errand in errands:
+            say(f"Afterwards: {afterwards.sentence(errand, read_clock().wall)}")
         _tell_rule(around.folder, view.path)
 
 
@@ -168,7 +174,7 @@ def _explain_unknown(settings: Settings, store: Store | None, file: str, *, as_j
         about = {"path": where, "relative_path": path or None, "folder": folder.name if folder else None}
         rule = _rule(folder, path) if path else None
         unknown = {"known": False, "state": None, "rule": rule}
-        say_json(about | unknown | _outlook(outlook) | {"sidecars": [], "erasures": [], "story": []})
+        say_json(about | unknown | _outlook(outlook) | {"sidecars": [], "erasures": [], "errands": [], "story": []})
         return
     say(where, colour=Colour.BOLD)
     _tell_outlook(outlook)

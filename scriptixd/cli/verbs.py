@@ -130,12 +130,13 @@ def run(
 def check(
     config: Config = CONFIG,
     syntax: Annotated[bool, typer.Option("--syntax", help="Only read the configuration.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Send a test message to each address of notify.")] = False,
     as_json: Json = False,
 ) -> None:
     """Examine the configuration, the key, the state file and every folder; exit code 1 if something is wrong."""
     from scriptixd.cli import checking
 
-    raise typer.Exit(checking.check(config, syntax=syntax, as_json=as_json))
+    raise typer.Exit(checking.check(config, syntax=syntax, notify=notify, as_json=as_json))
 
 
 @app.command(epilog="Example: scriptixd plan council")

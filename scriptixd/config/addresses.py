@@ -1,4 +1,4 @@
-"""Addresses that secrets travel to: of the service, and of a webhook.
+"""Addresses that secrets travel to: of the service, of a webhook, and of somebody who is told what happens.
 
 Pure; errors are ValueErrors whose text is the end of a sentence, and never repeats the address.
 """
@@ -6,6 +6,7 @@ Pure; errors are ValueErrors whose text is the end of a sentence, and never repe
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 
@@ -24,6 +25,13 @@ def of_webhook(content: str) -> str:
     if parts.scheme != "https":
         raise ValueError("must begin with https://, since its headers are secrets")
     return parts.geturl()
+
+
+def of_receiver(content: str) -> str:
+    """As apprise has them: any scheme, and what it takes behind it."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+._-]*://\S+", content.strip()):
+        raise ValueError("must be an address that apprise knows, such as mailtos://user:password@example.org")
+    return content.strip()
 
 
 def _parts(content: str) -> SplitResult:

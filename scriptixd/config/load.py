@@ -14,6 +14,7 @@ from scriptixd.config.findings import Findings
 from scriptixd.config.folders import folders
 from scriptixd.config.model import ApiBlock, ConfigurationFile
 from scriptixd.config.paths import absolute, lead, shares
+from scriptixd.config.receivers import notify_of, warn_if_open
 from scriptixd.config.rules import bounds_of, check_bounds
 from scriptixd.config.settings import Api, Keep, Limits, Secret, Settings
 from scriptixd.errors import ConfigurationError
@@ -39,6 +40,8 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
     state = _state(file.state, near, environment, findings)
     check_bounds(file.limits, ("limits",), findings)
     found = folders(file.defaults, file.folders, file.limits, near=near, environment=environment, findings=findings)
+    notify = notify_of(file.notify, findings)
+    warn_if_open(document.root, path, findings)
     findings.raise_if_any()
     if (secret is None and with_key) or state is None:
         raise AssertionError("a key or a state file is missing, and no problem was noted")
@@ -51,6 +54,7 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
         limits=Limits(file.limits.uploads, bounds_of(file.limits)),
         warnings=findings.warnings,
         path=path,
+        notify=notify,
     )
 
 

@@ -16,6 +16,7 @@ from scriptixd.captions import Profile, SpeakerLabels, Units, Writing
 from scriptixd.config import values
 from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Newline, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import (
+    Argument,
     Flag,
     HeaderName,
     HeaderValue,
@@ -28,6 +29,7 @@ from scriptixd.config.values import (
     TimeOfDay,
 )
 from scriptixd.jobs.job import DocumentType
+from scriptixd.jobs.news import Names, Topic
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.jobs.timetable import Hours
@@ -35,6 +37,7 @@ from scriptixd.jobs.timetable import Hours
 SMALLEST_CHUNK = 2**10  # bytes: below it the headers outweigh what is sent
 SHORTEST_TIMEOUT = 0.1  # s: no network answers reliably faster
 DAY = 86_400.0  # s
+SHORTEST_RUN = 1.0  # s: a program needs a while to start
 SHORTEST_SCAN = 0.1  # s: a scanner that never rests helps nobody
 
 
@@ -134,6 +137,15 @@ class CaptionsBlock(Block):
     vtt_note: Annotated[str, PlainValidator(values.note)] = Writing().vtt_note
 
 
+class AfterDoneBlock(Block):
+    """What is run when a file's sidecars are there."""
+
+    command: tuple[Argument, ...] | None = None  # required once the block is there
+    timeout: Annotated[float, PlainValidator(values.at_least(SHORTEST_RUN, "must be at least 1s", values.duration))] = (
+        60.0
+    )
+
+
 class PathBlock(Block):
     """What may differ from path to path."""
 
@@ -151,6 +163,7 @@ class PathBlock(Block):
     output: OutputBlock = OutputBlock()
     captions: CaptionsBlock = CaptionsBlock()
     delete_remote: Annotated[float | None, PlainValidator(values.delete_remote)] = None
+    after_done: AfterDoneBlock | None = None
 
 
 class RuleBlock(PathBlock):
@@ -198,6 +211,18 @@ class LimitsBlock(BoundsBlock):
     uploads: Annotated[int, PlainValidator(values.at_least_one)] = 2
 
 
+class NotifyBlock(Block):
+    """Who is told without asking."""
+
+    urls: Annotated[
+        tuple[Annotated[Secret, PlainValidator(values.receiver)], ...], BeforeValidator(values.or_empty_list)
+    ] = ()  # required once the block is there
+    on: tuple[Annotated[Topic, PlainValidator(values.choice(Topic))], ...] = tuple(
+        topic for topic in Topic if topic is not Topic.SUMMARY
+    )
+    names: Annotated[Names, PlainValidator(values.choice(Names))] = Names.FULL
+
+
 class ConfigurationFile(Block):
     api: ApiBlock = ApiBlock()
     state: PathText | None = None
@@ -207,3 +232,4 @@ class ConfigurationFile(Block):
     defaults: FolderDefaults = FolderDefaults()
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()
     limits: LimitsBlock = LimitsBlock()
+    notify: NotifyBlock | None = None

@@ -14,7 +14,8 @@ from scriptixd.captions.formats import Manner
 from scriptixd.captions.result import Units
 from scriptixd.errors import FileTrouble
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import Labels, OutputPlace, Request, Terms
+from scriptixd.jobs.job import AfterDone, Labels, OutputPlace, Request, Terms
+from scriptixd.jobs.news import Names, Topic
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.roots.globs import matches
@@ -145,6 +146,7 @@ class PathSettings:
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
     filename: FilenamePolicy
     erase_after: float | None  # s after delivery until it is erased at the service; None: it is kept there
+    after_done: AfterDone | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ class Folder:
     problem_note: bool = False  # a file at its root tells people what waits
     contact: str = ""  # whom they ask
     rules: tuple[PathSettings, ...] = ()  # the first that matches holds
+    after_done: AfterDone | None = None
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -212,6 +215,7 @@ class Folder:
             erase_after=self.erase_after,
             output=self.output,
             manner=self.manner,
+            after_done=self.after_done,
         )
 
     def holding(self, path: str) -> PathSettings:
@@ -239,6 +243,7 @@ class Folder:
             erase_after=here.erase_after,
             output=here.output,
             manner=here.manner,
+            after_done=here.after_done,
         )
 
 
@@ -248,6 +253,15 @@ class Keep:
 
     results: float | None
     history: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told without asking, and of what."""
+
+    urls: tuple[Secret, ...]
+    on: frozenset[Topic]
+    names: Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,3 +276,4 @@ class Settings:
     limits: Limits
     warnings: tuple[str, ...]
     path: Path  # of the configuration itself
+    notify: Notify | None = None

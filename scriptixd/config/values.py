@@ -304,6 +304,18 @@ def key(content: str) -> str:
     return content
 
 
+def receiver(value: Value) -> Secret:
+    return Secret(addresses.of_receiver(line_of_text(value)))
+
+
+def argument(value: Value) -> str:
+    """What a program can be given."""
+    content = text(value)
+    if "\0" in content:
+        raise ValueError("must not contain a zero byte")
+    return content
+
+
 def output(value: Value) -> str:
     content = text(value)
     names = (JSON_OUTPUT, *FORMATS)
@@ -374,6 +386,7 @@ def _plain(value: Value) -> object:
 
 Text = Annotated[str, PlainValidator(text)]
 Flag = Annotated[bool, PlainValidator(flag)]
+Argument = Annotated[str, PlainValidator(argument)]
 Pattern = Annotated[str, PlainValidator(pattern)]
 Output = Annotated[str, PlainValidator(output)]
 PathText = Annotated[Path, PlainValidator(path)]

@@ -124,7 +124,7 @@ class Daemon:
                     live = self._tell(house, now)
                     if show is not None:
                         show(Snapshot(live, house.store.views.counts()))
-                if once and (code := self._verdict(house)) is not None:
+                if once and (code := self._verdict(house)) is not None and house.last_words():
                     return code
                 blocked = False
             except StateTrouble as trouble:
@@ -166,6 +166,7 @@ class Daemon:
             self._drift = now.wall - now.boot
             moved = house.store.jobs.clamp(now.wall + pacing.BACKOFF_CAP)
             house.store.erasures.take_up(now.wall)
+            house.store.errands.take_up(now.wall)
             LOG.warning("the clock was set: %d wait(s) were shortened", moved)
         return applied
 
@@ -220,7 +221,8 @@ class Daemon:
         paused = house.limits.paused()
         if not all(view.judged for view in views) or house.store.views.active(without=offline, paused=paused):
             return None
-        if house.store.erasures.pressing(read_clock().wall):
+        at = read_clock().wall
+        if house.store.erasures.pressing(at) or house.store.errands.pressing(at, house.folders.names()):
             return None
         waits = bool(paused) and house.store.views.active(without=offline)
         return 1 if self._failed or offline or waits else 0

@@ -73,6 +73,11 @@ class ConfiguredFolders:
         """The way to each directory for outputs, by its absolute path."""
         return self._output_gates
 
+    def place(self, folder: str) -> str:
+        """The absolute path of a folder, or of a directory for outputs, which goes by it."""
+        configured = self._folders.get(folder)
+        return str(configured.path) if configured is not None else folder
+
     def output(self, folder: Folder) -> FolderRoot | None:
         """The directory for the outputs of a folder as a whole, if they have one."""
         directory = folder.output.directory

@@ -14,13 +14,16 @@ from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.figures import Figures
 from scriptixd.daemon.folders import ConfiguredFolders, watched
 from scriptixd.daemon.loop import Loop
+from scriptixd.daemon.matters import Matters
 from scriptixd.daemon.noticing import Noticing, Standing
 from scriptixd.daemon.outputs import guard_outputs
 from scriptixd.daemon.standstills import Standstills
+from scriptixd.daemon.telling import Telling
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.notice import NoticeBoard
 from scriptixd.delivery.room import DeliveryRoom, Due
 from scriptixd.errors import ShareTrouble
+from scriptixd.jobs.afterwards import Afterwards
 from scriptixd.jobs.asking import Asking
 from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.claims import Claims
@@ -40,6 +43,7 @@ from scriptixd.jobs.source import CIRCUMSTANCES, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.jobs.worker import Worker
+from scriptixd.observe.courier import Courier, fingerprint
 from scriptixd.roots.paths import shown
 from scriptixd.service.access import Access, AuthHeader
 from scriptixd.service.client import Scriptix
@@ -82,6 +86,7 @@ class House:
     watchers: tuple[Watcher, ...]
     loops: tuple[Loop, ...]  # all, those of the watchers among them
     wake: Callable[[], None]  # there may be something to send, to ask, or to deliver
+    last_words: Callable[[], bool]  # before a run ends by itself: whether everybody was told what is to be told
 
 
 def access_of(settings: Settings) -> Access:
@@ -176,12 +181,18 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     lanes += [Loop(f"deliver-{number}", room.run_once, stop) for number in range(1, 1 + SPARE + 1)]
     standstills = Standstills(limits)
     standing = Standing(folders.names, lambda name: watchers[name].scanner.view, breakers.view, standstills.last)
-    loops = (*lanes, *_chores(settings, store, folders, standing, stop), *(one.loop for one in watchers.values()))
+    afterwards = Afterwards(store, folders, chance, stop.is_set, figures.beat, read_clock)
+    lanes.append(Loop("afterwards", afterwards.run_once, stop))
+    matters = Matters(breakers, lambda: [watcher.scanner.view for watcher in watchers.values()])
+    told, last_words = _telling(settings, store, matters, figures, stop)
+    chores = _chores(settings, store, folders, standing, stop)
+    loops = (*lanes, *chores, *told, *(watcher.loop for watcher in watchers.values()))
     for loop in loops:
         figures.listen(loop.name, loop.beat)
 
     store.database.on_commit = breakers.on_heal = wake
-    return House(store, folders, service, breakers, figures, limits, standstills, tuple(watchers.values()), loops, wake)
+    every = tuple(watchers.values())
+    return House(store, folders, service, breakers, figures, limits, standstills, every, loops, wake, last_words)
 
 
 def _chores(
@@ -194,6 +205,28 @@ def _chores(
         Loop("retention", retention.run_once, stop),
         Loop("notices", noticing.run_once, stop, vital=False),
     )
+
+
+def _telling(
+    settings: Settings, store: Store, matters: Matters, figures: Figures, stop: threading.Event
+) -> tuple[Sequence[Loop], Callable[[], bool]]:
+    """The loop that tells, where somebody is to be told; and what it is asked before a run ends by itself."""
+    notify = settings.notify
+    store.tidings.keep([fingerprint(url.reveal()) for url in notify.urls] if notify is not None else ())
+    if notify is None:
+        return (), lambda: True
+    courier = Courier(stop.is_set, figures.beat)
+    telling = Telling(notify, store, matters, courier, Calendar(settings.timezone), random.SystemRandom().random)
+    telling.begin(read_clock())  # before anything can be new
+    loop = Loop("tell", telling.run_once, stop)
+
+    def last_words() -> bool:
+        if telling.finish():
+            return True
+        loop.wake()
+        return False
+
+    return (loop,), last_words
 
 
 def _watcher(

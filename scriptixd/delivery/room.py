@@ -164,7 +164,7 @@ class DeliveryRoom:
             self._heritage.clear(delivery)
         made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
         LOG.info("%s: wrote %s", _place(order.source), ", ".join(shown(name) for name in made))
-        return Delivered(note, order.terms.erase_after)
+        return Delivered(note, order.terms.erase_after, errand=order.terms.after_done is not None)
 
     def _adopted(self, order: Order) -> Sequence[str]:
         return self._adoption.adopt(order.delivery, order.job, order.seat, order.terms, order.seat.names())

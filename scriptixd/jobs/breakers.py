@@ -39,7 +39,8 @@ class Pause(StrEnum):
 
 
 _Key = tuple[Pause, str]
-_OPENING: Final = (Pause.ACCOUNT, "opening uploads")  # the key is accepted, and yet no upload can be opened
+OPENING: Final = "opening uploads"
+_OPENING: Final = (Pause.ACCOUNT, OPENING)  # the key is accepted, and yet no upload can be opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Breakers:
         self._guard = threading.Lock()
         self._open: dict[_Key, Breaker] = {}
         self._aways = 0
+        self._shown: set[_Key] = set()  # what a request since the start has shown not to hold
         self.on_heal: Callable[[], None] = lambda: None  # whoever waited for a pause to end may go on
 
     def ready_at(self, uploading: bool, folder: str | None = None) -> float:
@@ -140,6 +142,7 @@ class Breakers:
             if opened:
                 healed += [(Pause.QUOTA, ""), _OPENING, (Pause.FOLDER, folder), (Pause.SHARE, folder)]
             ended = [pause for pause in healed if self._open.pop(pause, None)]
+            self._shown.update(healed)
         for pause, name in ended:
             LOG.info("%s goes on: %s", name or "work with Scriptix", _ENDED[pause])
         if ended:
@@ -152,6 +155,16 @@ class Breakers:
                 Paused(pause, whom if pause in (Pause.FOLDER, Pause.SHARE) else "", breaker.trouble)
                 for (pause, whom), breaker in self._open.items()
             ]
+
+    def holding(self) -> Mapping[tuple[Pause, str], Trouble]:
+        """What is paused, and why; the refused opening of uploads is another pause than a refused account."""
+        with self._guard:
+            return {key: breaker.trouble for key, breaker in self._open.items()}
+
+    def is_disproved(self, pause: Pause, whom: str) -> bool:
+        """Whether a request since the start has shown that it does not hold: after a start, nobody knows at first."""
+        with self._guard:
+            return (pause, whom) in self._shown and (pause, whom) not in self._open
 
     def _pause(self, pause: _Key, trouble: Trouble, first: float, cap: float, now: float) -> None:
         with self._guard:

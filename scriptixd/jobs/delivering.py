@@ -19,11 +19,12 @@ class Delivered:
     """Every sidecar of this source is on the disk, and was read back.
 
     `note` says what is worth knowing of them, if anything. `erase_after`: s from now until the service is to
-    erase what it has of it, None if it is kept there.
+    erase what it has of it, None if it is kept there. `errand`: a command is to be run now.
     """
 
     note: str = ""
     erase_after: float | None = None
+    errand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
             return replace(delivery, state=target, due_at=due_at, failures=failures, reason=reason, hint=hint)
         case Unwanted(reason):
             return replace(delivery, state=target, due_at=0.0, failures=0, reason=reason, hint="")
-        case Delivered(note, _):
+        case Delivered(note):
             return replace(delivery, state=target, due_at=0.0, failures=0, reason=note, hint="", wishes=None)
         case RenderRequested(wishes):
             return replace(delivery, state=target, due_at=0.0, failures=0, reason="", hint="", wishes=wishes)

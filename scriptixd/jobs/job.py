@@ -99,6 +99,14 @@ class OutputPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class AfterDone:
+    """The command that is run when a file's sidecars are there; its arguments may hold secrets."""
+
+    command: tuple[str, ...] = field(repr=False)
+    timeout: float  # s
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What today's configuration says about one path."""
 
@@ -111,6 +119,7 @@ class Terms:
     erase_after: float | None = None  # s after delivery until it is erased at the service; None: it is kept there
     output: OutputPlace = OutputPlace()
     manner: Manner = Manner()  # noqa: RUF009 - frozen
+    after_done: AfterDone | None = None
 
 
 class State(StrEnum):

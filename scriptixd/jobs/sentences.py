@@ -41,6 +41,10 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Erased": "Scriptix was told to erase it",
     "ErasurePostponed": "waits to be erased at Scriptix",
     "Kept": "stays at Scriptix",
+    "ErrandDone": "the command after it has run",
+    "ErrandPostponed": "the command after it has failed, and is tried again",
+    "ErrandGivenUp": "the command after it has failed for a day, and was given up",
+    "ErrandDropped": "the command after it is not run",
 }
 
 

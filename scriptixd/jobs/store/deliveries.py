@@ -13,6 +13,7 @@ from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.erasures import Erasures
+from scriptixd.jobs.store.errands import Errands
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import DELIVERY_COLUMNS, delivery_from, told
 
@@ -22,10 +23,11 @@ _SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, replaces, wri
 class Deliveries:
     """What the delivery room does to deliveries and sidecars."""
 
-    def __init__(self, database: Database, jobs: Jobs, erasures: Erasures) -> None:
+    def __init__(self, database: Database, jobs: Jobs, erasures: Erasures, errands: Errands) -> None:
         self._database = database
         self._jobs = jobs
         self._erasures = erasures
+        self._errands = errands
 
     def due(self, at: float, folders: Collection[str], excluded: Collection[int]) -> Delivery | None:
         """A pending delivery whose result is stored and whose source is there, in one of these folders."""
@@ -90,8 +92,12 @@ class Deliveries:
         return after
 
     def _plan(self, delivery: Delivery, event: DeliveryEvent, at: float) -> None:
-        """What a delivery means for what the service has: sidecars that lie there may set it free."""
+        """What a delivery means for what the service has, which it may set free; and the command that follows it."""
         job = self._jobs.get(delivery.job_id)
+        if isinstance(event, Delivered) and event.errand:
+            self._errands.plan(delivery.id, at)
+        elif isinstance(event, Unwanted):
+            self._errands.withdraw(delivery.id)
         match event:
             case Delivered(erase_after=wait) if job is not None and wait is not None:
                 self._erasures.plan(job, at, wait)

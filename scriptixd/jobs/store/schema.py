@@ -289,4 +289,33 @@ CREATE TABLE notices (               -- the one file in a folder that tells what
 CREATE INDEX jobs_stopped ON jobs (state, updated_at) WHERE state = 'held' OR state = 'failed';
 """
 
-MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE, _MADE_ANEW)  # number n is MIGRATIONS[n - 1]
+_TELLING = """
+CREATE TABLE told (                  -- what notifications have said, so that a restart says nothing twice
+    receiver TEXT NOT NULL,          -- fingerprint of its address: the address itself is a secret
+    fact TEXT NOT NULL CHECK (fact IN ('news', 'end', 'open', 'mark')),
+    subject TEXT NOT NULL,           -- a topic; where something is open, its matter
+    folder TEXT NOT NULL,            -- empty where it is about everything
+    at REAL NOT NULL,
+    mark INTEGER NOT NULL,           -- how far what is counted was told: a row of history, a day
+    PRIMARY KEY (receiver, fact, subject, folder)
+) STRICT;
+
+CREATE TABLE errands (               -- commands that are still to be run after a delivery
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL UNIQUE REFERENCES deliveries (id) ON DELETE CASCADE,
+    since REAL NOT NULL,             -- when the delivery was complete
+    due_at REAL NOT NULL,
+    failing_since REAL,
+    failures INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX errands_by_due ON errands (due_at);
+"""
+
+MIGRATIONS: Final = (
+    _FOUNDATION,
+    _TRUSTED_WATCHING,
+    _ASKING_LITTLE,
+    _MADE_ANEW,
+    _TELLING,
+)  # number n is MIGRATIONS[n - 1]
