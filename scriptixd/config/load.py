@@ -12,6 +12,7 @@ from scriptixd.config import key
 from scriptixd.config.document import MAX_BYTES, Document, Scalar, parse
 from scriptixd.config.findings import Findings
 from scriptixd.config.folders import folders
+from scriptixd.config.http import http
 from scriptixd.config.model import ApiBlock, ConfigurationFile
 from scriptixd.config.paths import absolute, lead, shares
 from scriptixd.config.rules import bounds_of, check_bounds
@@ -39,6 +40,7 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
     state = _state(file.state, near, environment, findings)
     check_bounds(file.limits, ("limits",), findings)
     found = folders(file.defaults, file.folders, file.limits, near=near, environment=environment, findings=findings)
+    served = http(file.http, document, with_token=with_key, near=near, environment=environment, findings=findings)
     findings.raise_if_any()
     if (secret is None and with_key) or state is None:
         raise AssertionError("a key or a state file is missing, and no problem was noted")
@@ -50,6 +52,7 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
         limits=Limits(file.limits.uploads, bounds_of(file.limits)),
         warnings=findings.warnings,
         path=path,
+        http=served,
     )
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
 from scriptixd.captions import Profile, SpeakerLabels, Units, Writing
-from scriptixd.config import values
+from scriptixd.config import listening, values
 from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Newline, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import (
     Flag,
@@ -193,6 +193,17 @@ class LimitsBlock(BoundsBlock):
     uploads: Annotated[int, PlainValidator(values.at_least_one)] = 2
 
 
+class HttpBlock(Block):
+    """Metrics, health and a page, for who reaches the address."""
+
+    listen: Annotated[tuple[str, int] | None, PlainValidator(listening.listen)] = (
+        None  # required once the block is there
+    )
+    token_file: PathText | None = None
+    token: Annotated[Secret, PlainValidator(values.token)] | None = None
+    page: Flag = True
+
+
 class ConfigurationFile(Block):
     api: ApiBlock = ApiBlock()
     state: PathText | None = None
@@ -200,3 +211,4 @@ class ConfigurationFile(Block):
     defaults: FolderDefaults = FolderDefaults()
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()
     limits: LimitsBlock = LimitsBlock()
+    http: Annotated[HttpBlock | None, BeforeValidator(listening.address_or_block)] = None

@@ -241,6 +241,16 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class Http:
+    """What is served over HTTP: metrics, health, and a page for people."""
+
+    host: str  # an IP address
+    port: int
+    token: Secret | None  # that requests have to carry; None where none is needed, or it was not asked for
+    page: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole configuration; `warnings` are sentences with the file and the line in front."""
 
@@ -251,3 +261,4 @@ class Settings:
     limits: Limits
     warnings: tuple[str, ...]
     path: Path  # of the configuration itself
+    http: Http | None = None  # None: nothing is served

@@ -36,6 +36,7 @@ from scriptixd.jobs.source import CIRCUMSTANCES, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.jobs.worker import Worker
+from scriptixd.observe.meters import Meters
 from scriptixd.roots.paths import shown
 from scriptixd.service.access import Access, AuthHeader
 from scriptixd.service.client import Scriptix
@@ -78,6 +79,7 @@ class House:
     watchers: tuple[Watcher, ...]
     loops: tuple[Loop, ...]  # all, those of the watchers among them
     wake: Callable[[], None]  # there may be something to send, to ask, or to deliver
+    meters: Meters
 
 
 def access_of(settings: Settings) -> Access:
@@ -150,8 +152,11 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
         Lane.ASK: AskQueue(store),
     }
 
+    meters = Meters(store.openings.opened_at)
+
     def report(job: Job, event: Event) -> None:
         _tell(store, job, event)
+        meters.note(job, event)
         if job.state not in (State.UPLOADING, State.CLOSING):
             figures.ended(job.id)
         if isinstance(event, Rejected):
@@ -171,9 +176,8 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
         figures.listen(loop.name, loop.beat)
 
     store.database.on_commit = breakers.on_heal = wake
-    return House(
-        store, folders, service, breakers, figures, limits, Standstills(limits), tuple(watchers.values()), loops, wake
-    )
+    standstills, every = Standstills(limits), tuple(watchers.values())
+    return House(store, folders, service, breakers, figures, limits, standstills, every, loops, wake, meters)
 
 
 def _watcher(
