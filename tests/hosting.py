@@ -64,7 +64,7 @@ def hosted(places: Places, token: str | None = None, host: str = "127.0.0.1") ->
     thread = Thread(target=serve)
     thread.start()
     try:
-        yield Hosted(host if host != "0.0.0.0" else "127.0.0.1", web.port)  # noqa: S104 - to be refused or to need a token
+        yield Hosted("127.0.0.1" if "." in host else host, web.port)
     finally:
         stop.set()
         thread.join()

@@ -98,7 +98,7 @@ def exposition(reading: Reading, accept: str, now: float) -> tuple[str, bytes]:
     ProcessCollector(registry=registry)
     try:
         encode, kind = choose_encoder(accept)
-    except ValueError:  # it names a version that is none
+    except (TypeError, ValueError):  # it names a version that is none
         encode, kind = choose_encoder("")
     return kind, encode(registry)
 

@@ -126,6 +126,7 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = AT_ONCE * 4  # so that one too many is told so, and does not knock again for a second
     allow_reuse_port = False  # two daemons on one port would take each other's questions
     timeout = TURN
 
@@ -204,6 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
     """One request on a connection, and then no other."""
 
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # of what says none: everything is answered with a status
     server_version, sys_version = "scriptixd", ""
     server: _Server
     connection: socket.socket
