@@ -30,6 +30,7 @@ from scriptixd.config.settings import (
     FilenamePolicy,
     Folder,
     FolderLimits,
+    Http,
     Keep,
     Limits,
     Secret,
@@ -1142,9 +1143,9 @@ def example(desk: Desk) -> str:
 def with_the_settings_that_are_not_set(text: str) -> bytes:
     for unset in ("      webhook: null\n", "    rules: []\n", "    after_done: null\n"):
         text = text.replace(unset, "")
-    text = text.replace("notify: null\n#notify:", "notify:")
+    text = text.replace("notify: null\n#notify:", "notify:").replace("http: null\n", "")
     text = text.replace("  bandwidth: null\n#", "#")
-    return re.sub(r"^#(?=  )", "", text, flags=re.MULTILINE).encode()
+    return re.sub(r"^#(?=  |http:)", "", text, flags=re.MULTILINE).encode()
 
 
 def settings_of(model: type[Block]) -> set[tuple[str, ...]]:
@@ -1165,7 +1166,9 @@ def test_the_example_loads_without_a_warning_and_shows_the_defaults(desk: Desk) 
 
 
 def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
-    environment = {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token", "MAIL_PASSWORD": "password"}
+    environment = {
+        "SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token", "MAIL_PASSWORD": "password", "SCRIPTIXD_HTTP_TOKEN": "token",
+    }  # fmt: skip
     shown = document.parse(with_the_settings_that_are_not_set(example(desk)), environment)
     assert not shown.problems
     places = {tuple(part for part in place if isinstance(part, str)) for place in shown.lines}
@@ -1180,8 +1183,12 @@ def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
 
 def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> None:
     text = with_the_settings_that_are_not_set(example(desk)).decode()
-    text = re.sub(r"^ *key_file:.*\n", "", text, flags=re.MULTILINE)
-    loaded = desk.load(text, {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token", "MAIL_PASSWORD": "password"})
+    text = re.sub(r"^ *(key|token)_file:.*\n", "", text, flags=re.MULTILINE)
+    loaded = desk.load(
+        text,
+        {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token", "MAIL_PASSWORD": "password", "SCRIPTIXD_HTTP_TOKEN": "secret"},
+    )
+    assert loaded.http == Http("127.0.0.1", 9464, Secret("secret"), page=True)
     assert loaded.api.key.reveal() == KEY
     assert loaded.folders[0].labels.webhook == Webhook(
         "https://cms.example.org/scriptix", "POST", ("Authorization: Bearer token",)

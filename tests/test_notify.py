@@ -27,7 +27,7 @@ from scriptixd.jobs.events import Approved, Held, Rejected
 from scriptixd.jobs.job import State
 from scriptixd.jobs.news import Condition, Day, Matter, Names, Stop, Stops, Subject, Told, Topic
 from scriptixd.jobs.timetable import Calendar
-from scriptixd.observe import wording
+from scriptixd.observe import messages
 from scriptixd.observe.bulletin import GATHERING, OFFLINE_AFTER, REST, Decision, Facts, decide
 from scriptixd.observe.courier import Courier, fingerprint, masked
 from scriptixd.roots.paths import veiled
@@ -51,7 +51,7 @@ def holds(*subjects: Subject, since: float = -10_000.0) -> Facts:
 
 
 def failed(count: int, through: int = 500, folder: str = "council") -> Facts:
-    names = [f"{number}.mp4" for number in range(min(count, wording.NAMED))]
+    names = [f"{number}.mp4" for number in range(min(count, messages.NAMED))]
     named = tuple(Stop(folder, name, "no media", "convert it") for name in names)
     return Facts(stops={Topic.FAILED: Stops({folder: count}, named, through)})
 
@@ -68,7 +68,7 @@ class Listener:
         """The title of what is said, without its beginning; empty where nothing is."""
         self.last = decide(self.told, facts, self.on, self.last.gathering, at(seconds), hurry=hurry)
         self.told = self.last.told
-        return wording.title(self.last.bulletin, "x").partition(": ")[2] if self.last.bulletin else ""
+        return messages.title(self.last.bulletin, "x").partition(": ")[2] if self.last.bulletin else ""
 
     def said(self, *moments: tuple[float, Facts]) -> list[str]:
         return [self.at(seconds, facts) for seconds, facts in moments]
@@ -195,7 +195,7 @@ def test_the_summary_of_a_day_is_told_at_once_and_once() -> None:
     assert listener.at(0, Facts(day=DAY)) == "14 file(s) done on 2023-11-13"
     assert listener.told.marks == {Topic.SUMMARY: DAY.ordinal}
     assert listener.last.bulletin is not None
-    body = wording.body(listener.last.bulletin, Names.FULL)
+    body = messages.body(listener.last.bulletin, Names.FULL)
     assert body == "2023-11-13: 14 file(s) done, 7.5 hour(s) of media. Now: 2 failed, 3 held, 5 waiting"
 
 
@@ -212,7 +212,7 @@ def words(facts: Facts, names: Names = Names.FULL, ended: Sequence[Subject] = ()
     told = Told(open=frozenset(ended))
     decision = decide(told, Facts(facts.conditions, ended, (), facts.stops), ALL, {}, at(0), hurry=True)
     assert decision.bulletin is not None
-    return wording.body(decision.bulletin, names)
+    return messages.body(decision.bulletin, names)
 
 
 def test_a_message_says_what_happened_to_which_file_and_what_to_do() -> None:
@@ -247,8 +247,8 @@ def test_names_from_a_disk_are_escaped() -> None:
 def test_a_hundred_folders_that_are_away_are_told_in_a_message_that_can_be_read() -> None:
     facts = holds(*(Subject(Matter.SHARE, f"folder {number}") for number in range(100)))
     told = words(facts).split("\n\n")
-    assert len(told) == wording.TOLD + 1
-    assert told[-1] == f"and {100 - wording.TOLD} more: scriptixd status"
+    assert len(told) == messages.TOLD + 1
+    assert told[-1] == f"and {100 - messages.TOLD} more: scriptixd status"
     listener = Listener()
     assert listener.at(0, facts, hurry=True) == "100 in trouble"
 

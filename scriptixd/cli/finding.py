@@ -15,6 +15,7 @@ from scriptixd.config.paths import lead, shares
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.errors import StartError
 from scriptixd.jobs.store.views import SourceView, Views
+from scriptixd.observe.standing import Place, located
 from scriptixd.roots.paths import components, folded, is_within, joined, name_of, shown
 
 
@@ -151,8 +152,12 @@ def moment_named(text: str, now: float) -> float:
 
 def absolute(settings: Settings, folder: str, path: str) -> str:
     """Where a path of a folder is today; as it is, if it is absolute, or the folder is not configured any more."""
-    root = next((os.fspath(one.path) for one in settings.folders if one.name == folder), None)
-    return path if root is None or path.startswith("/") else joined(root.rstrip("/"), path)
+    return located(places_of(settings), folder, path)
+
+
+def places_of(settings: Settings) -> Sequence[Place]:
+    """The configured folders, as they are told of."""
+    return [Place(folder.name, os.fspath(folder.path)) for folder in settings.folders]
 
 
 def _as_printed(settings: Settings, folder: str, path: str) -> tuple[str, ...]:

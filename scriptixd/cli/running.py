@@ -9,11 +9,11 @@ import os
 import sys
 from collections.abc import Mapping
 
-from scriptixd.cli.asking import GROUPS, by_state
 from scriptixd.cli.installation import reading, settings_in
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.daemon import Daemon, Snapshot
 from scriptixd.observe import log
+from scriptixd.observe.standing import GROUPS, by_state
 from scriptixd.roots.paths import name_of
 
 

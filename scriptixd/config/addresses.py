@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 def of_service(content: str) -> str:
     """https, or http to this very machine; without a slash at its end."""
     parts = _parts(content)
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("must begin with https://, since the key travels with every request")
     if "?" in content or "#" in content:
         raise ValueError("must not contain '?' or '#'")
@@ -34,6 +34,16 @@ def of_receiver(content: str) -> str:
     return content.strip()
 
 
+def is_loopback(host: str) -> bool:
+    """Whether it is this very machine, and no other reaches it there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _parts(content: str) -> SplitResult:
     try:
         parts = urlsplit(content)
@@ -45,12 +55,3 @@ def _parts(content: str) -> SplitResult:
     if "@" in parts.netloc:
         raise ValueError("must not contain a user name or password")
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -12,6 +12,7 @@ from scriptixd.config import key
 from scriptixd.config.document import MAX_BYTES, Document, Scalar, parse
 from scriptixd.config.findings import Findings
 from scriptixd.config.folders import folders
+from scriptixd.config.http import http
 from scriptixd.config.model import ApiBlock, ConfigurationFile
 from scriptixd.config.paths import absolute, lead, shares
 from scriptixd.config.receivers import notify_of, warn_if_open
@@ -42,6 +43,7 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
     found = folders(file.defaults, file.folders, file.limits, near=near, environment=environment, findings=findings)
     notify = notify_of(file.notify, findings)
     warn_if_open(document.root, path, findings)
+    served = http(file.http, document, with_token=with_key, near=near, environment=environment, findings=findings)
     findings.raise_if_any()
     if (secret is None and with_key) or state is None:
         raise AssertionError("a key or a state file is missing, and no problem was noted")
@@ -55,6 +57,7 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
         warnings=findings.warnings,
         path=path,
         notify=notify,
+        http=served,
     )
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
 from scriptixd.captions import Profile, SpeakerLabels, Units, Writing
-from scriptixd.config import values
+from scriptixd.config import listening, values
 from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Newline, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import (
     Argument,
@@ -223,6 +223,17 @@ class NotifyBlock(Block):
     names: Annotated[Names, PlainValidator(values.choice(Names))] = Names.FULL
 
 
+class HttpBlock(Block):
+    """Metrics, health and a page, for who reaches the address."""
+
+    listen: Annotated[tuple[str, int] | None, PlainValidator(listening.listen)] = (
+        None  # required once the block is there
+    )
+    token_file: PathText | None = None
+    token: Annotated[Secret, PlainValidator(values.token)] | None = None
+    page: Flag = True
+
+
 class ConfigurationFile(Block):
     api: ApiBlock = ApiBlock()
     state: PathText | None = None
@@ -233,3 +244,4 @@ class ConfigurationFile(Block):
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()
     limits: LimitsBlock = LimitsBlock()
     notify: NotifyBlock | None = None
+    http: Annotated[HttpBlock | None, BeforeValidator(listening.address_or_block)] = None

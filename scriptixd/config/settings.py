@@ -265,6 +265,16 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class Http:
+    """What is served over HTTP: metrics, health, and a page for people."""
+
+    host: str  # an IP address
+    port: int
+    token: Secret | None  # that requests have to carry; None where none is needed, or it was not asked for
+    page: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A whole configuration; `warnings` are sentences with the file and the line in front."""
 
@@ -277,3 +287,4 @@ class Settings:
     warnings: tuple[str, ...]
     path: Path  # of the configuration itself
     notify: Notify | None = None
+    http: Http | None = None  # None: nothing is served

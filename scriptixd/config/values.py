@@ -289,18 +289,26 @@ def folder_name(value: Value) -> str:
 
 def secret(value: Value) -> Secret:
     """A key that can travel in a header."""
+    return _secret(value, "key")
+
+
+def token(value: Value) -> Secret:
+    return _secret(value, "token")
+
+
+def _secret(value: Value, what: str) -> Secret:
     if not isinstance(value, Scalar):
         raise ValueError("must be text")
-    return Secret(key(value.text))
+    return Secret(key(value.text, what))
 
 
-def key(content: str) -> str:
-    """The key in a text that may end in a line break."""
+def key(content: str, what: str = "key") -> str:
+    """The key, or whatever else it is, in a text that may end in a line break."""
     content = content.strip()
     if not content:
         raise ValueError("is empty")
     if not all("!" <= character <= "~" for character in content):
-        raise ValueError("holds no key: a key is one word of plain characters")
+        raise ValueError(f"holds no {what}: a {what} is one word of plain characters")
     return content
 
 

@@ -10,13 +10,15 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from scriptixd import __version__
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
-from scriptixd.daemon.loop import Loop
+from scriptixd.daemon.loop import MOVED_LATELY, Loop, standing_still
 from scriptixd.daemon.standstills import pause_of
 from scriptixd.errors import StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
@@ -37,7 +39,6 @@ LOG = logging.getLogger("scriptixd.daemon")
 TICK: Final = 0.5  # s between two looks at signals, requests and loops
 LIVE_EVERY: Final = 1.0  # s
 READY_AFTER: Final = 10.0  # s at the latest, however long a first scan takes
-MOVED_LATELY: Final = 120.0  # s: longer than any wait inside a step; a slow PATCH beats with every piece
 STOP_WITHIN: Final = 4.0  # s for all loops together: systemd and people are promised 5; of these …
 WAKE_WITHIN: Final = 1.0  # s for those that wait for a disk, and are called back from it
 CLOCKS_APART: Final = 60.0  # s of drift between wall and boot time that is a clock being set
@@ -68,6 +69,8 @@ class Daemon:
         self._drift = self._started.wall - self._started.boot
         self._mounts = MOUNTS.now()
         self._stuck: Collection[str] = frozenset()
+        self._told: Live | None = None
+        self._minded_at = self._started.boot
 
     def run(self, *, once: bool = False, show: Callable[[Snapshot], None] | None = None) -> int:
         """Work until SIGTERM or SIGINT; with `once`, until nothing is left that goes on by itself.
@@ -79,17 +82,26 @@ class Daemon:
         handled = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         before = {number: signal.signal(number, self._on_signal) for number in handled}
         try:
-            store = Store(open_state(self._settings.state))
-            try:
+            with closing(Store(open_state(self._settings.state))) as store, ExitStack() as opened:
                 store.jobs.clamp(self._started.wall + pacing.BACKOFF_CAP)
                 self._leave_removed_folders(store)
-                return self._live(build(self._settings, store, self._stop, self._count_failure), once, show)
-            finally:
-                store.close()
+                house = build(self._settings, store, self._stop, self._count_failure)
+                return self._live(self._shown(house, opened), once, show)
         finally:
             self._systemd.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _shown(self, house: House, opened: ExitStack) -> House:
+        """The same with a loop that answers over HTTP, if that is wanted."""
+        if self._settings.http is None:
+            return house
+        from scriptixd.daemon.window import Window  # noqa: PLC0415 - what it needs is an extra
+
+        still = partial(self._standing_still, house)
+        window = Window(self._settings, self._settings.http, house, lambda: self._told, still)
+        opened.callback(window.close)
+        return replace(house, loops=(*house.loops, Loop("http", window.run_once, self._stop)))
 
     def _leave_removed_folders(self, store: Store) -> None:
         configured = {folder.name for folder in self._settings.folders}
@@ -113,6 +125,7 @@ class Daemon:
         pause, blocked, applied = threading.Event(), False, 0
         while not self._asked_to_stop:
             now = read_clock()
+            self._minded_at = now.boot
             for loop in house.loops:
                 if loop.failure is not None:
                     return _died(loop.name, loop.failure)
@@ -187,6 +200,7 @@ class Daemon:
             ),
             requests=_requests(house.service.use(now), now),
         )
+        self._told = live
         try:
             self._live_file.tell(live)
         except OSError as error:
@@ -207,10 +221,15 @@ class Daemon:
         )
 
     def _all_moving(self, house: House, now: Now) -> bool:
-        stuck = [loop.name for loop in house.loops if loop.vital and now.boot - loop.moved_at > MOVED_LATELY]
+        stuck = self._standing_still(house, now)
         if stuck:
             LOG.error("no sign of life from: %s", ", ".join(stuck))
         return not stuck
+
+    def _standing_still(self, house: House, now: Now) -> Sequence[str]:
+        """What has not moved lately and should have, by name: what systemd and /healthz are told goes by this."""
+        stuck = standing_still(house.loops, now)
+        return [*stuck, "the daemon itself"] if now.boot - self._minded_at > MOVED_LATELY else stuck
 
     def _verdict(self, house: House) -> int | None:
         """The exit code of `--once`, when nothing is left that goes on by itself; None while there is."""

@@ -44,6 +44,7 @@ from scriptixd.jobs.store import Store
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.jobs.worker import Worker
 from scriptixd.observe.courier import Courier, fingerprint
+from scriptixd.observe.meters import Meters
 from scriptixd.roots.paths import shown
 from scriptixd.service.access import Access, AuthHeader
 from scriptixd.service.client import Scriptix
@@ -86,6 +87,7 @@ class House:
     watchers: tuple[Watcher, ...]
     loops: tuple[Loop, ...]  # all, those of the watchers among them
     wake: Callable[[], None]  # there may be something to send, to ask, or to deliver
+    meters: Meters
     last_words: Callable[[], bool]  # before a run ends by itself: whether everybody was told what is to be told
 
 
@@ -163,8 +165,11 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
         Lane.ASK: AskQueue(store),
     }
 
+    meters = Meters(store.openings.opened_at)
+
     def report(job: Job, event: Event) -> None:
         _tell(store, job, event)
+        meters.note(job, event)
         if job.state not in (State.UPLOADING, State.CLOSING):
             figures.ended(job.id)
         if isinstance(event, Rejected):
@@ -192,7 +197,9 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
 
     store.database.on_commit = breakers.on_heal = wake
     every = tuple(watchers.values())
-    return House(store, folders, service, breakers, figures, limits, standstills, every, loops, wake, last_words)
+    return House(
+        store, folders, service, breakers, figures, limits, standstills, every, loops, wake, meters, last_words
+    )
 
 
 def _chores(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from scriptixd.errors import StateTrouble, Stopped
@@ -17,6 +17,7 @@ LOG = logging.getLogger("scriptixd.daemon")
 
 LONGEST_REST: Final = 10.0  # s: a loop that waits shows so often that it is alive
 STATE_REST: Final = 5.0  # s between attempts while the state file cannot be written
+MOVED_LATELY: Final = 120.0  # s: longer than any wait inside a step; a slow PATCH beats with every piece
 
 
 class Loop:
@@ -89,3 +90,8 @@ class Loop:
             LOG.info("%s goes on: the state file can be written again", self.name)
         self._blocked = False
         return wanted
+
+
+def standing_still(loops: Iterable[Loop], now: Now) -> Sequence[str]:
+    """The names of the vital loops that have not moved lately: what the watchdog and /healthz go by."""
+    return [loop.name for loop in loops if loop.vital and now.boot - loop.moved_at > MOVED_LATELY]

@@ -22,7 +22,7 @@ from scriptixd.jobs.news import Condition, Day, Stops, Told, Topic
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.views import DELIVERING, SETTLING
 from scriptixd.jobs.timetable import Calendar
-from scriptixd.observe import wording
+from scriptixd.observe import messages
 from scriptixd.observe.bulletin import Bulletin, Decision, Facts, Item, Word, decide, may_be_told
 from scriptixd.observe.courier import Courier, fingerprint, masked
 
@@ -152,7 +152,7 @@ class Telling:
             mark = min(mark, newest)  # rows that were forgotten may have been the newest
             if newest == mark:
                 continue
-            stops = self._store.tidings.stopped(state, mark, newest, wording.NAMED)
+            stops = self._store.tidings.stopped(state, mark, newest, messages.NAMED)
             if stops.total:
                 yield topic, stops
             else:
@@ -188,7 +188,7 @@ class Telling:
             receiver.unsaved = False
 
     def _send(self, receiver: _Receiver, bulletin: Bulletin) -> None:
-        self._courier.send(receiver.url, wording.title(bulletin, self._host), wording.body(bulletin, self._names))
+        self._courier.send(receiver.url, messages.title(bulletin, self._host), messages.body(bulletin, self._names))
 
     def _failed(self, receiver: _Receiver, trouble: Trouble, now: Now) -> None:
         if receiver.failures == 0:

@@ -17,6 +17,7 @@ from scriptixd.service.answers import MAX_TRANSCRIPT, read_erased, read_page, re
 from scriptixd.service.budget import Use
 from scriptixd.service.exchange import SHORT, Exchange, Method
 from scriptixd.service.reply import Reply
+from scriptixd.service.traffic import Traffic
 from scriptixd.service.trouble import Asked, refusal, wrong_url
 from scriptixd.service.tus import Upload
 
@@ -52,6 +53,11 @@ class Scriptix:
     def use(self, now: Now) -> Use:
         """How much of the budget is in use."""
         return self._exchange.budget.use(now)
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has passed since this was made."""
+        return self._exchange.traffic
 
     def create(self, request: Request, labels: Labels, name: str, size: int) -> str:
         upload = Upload(
