@@ -9,18 +9,21 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from scriptixd import __version__
+from scriptixd.config.load import load
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
 from scriptixd.daemon.loop import MOVED_LATELY, Loop, standing_still
+from scriptixd.daemon.reloading import Reloading
 from scriptixd.daemon.standstills import pause_of
-from scriptixd.errors import StartError, StateTrouble, with_hint
+from scriptixd.errors import ConfigurationError, StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Pause
 from scriptixd.jobs.clock import Now, read_clock
@@ -86,22 +89,26 @@ class Daemon:
                 store.jobs.clamp(self._started.wall + pacing.BACKOFF_CAP)
                 self._leave_removed_folders(store)
                 house = build(self._settings, store, self._stop, self._count_failure)
-                return self._live(self._shown(house, opened), once, show)
+                self._reloading = Reloading(house)
+                self._reload_loop = Loop("reload", self._reloading.run_once, self._stop, vital=False)
+                house.add(self._reload_loop)
+                self._open_window(house, opened)
+                return self._live(house, once, show)
         finally:
             self._systemd.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _shown(self, house: House, opened: ExitStack) -> House:
-        """The same with a loop that answers over HTTP, if that is wanted."""
+    def _open_window(self, house: House, opened: ExitStack) -> None:
+        """A loop that answers over HTTP, if that is wanted."""
         if self._settings.http is None:
-            return house
+            return
         from scriptixd.daemon.window import Window  # noqa: PLC0415 - what it needs is an extra
 
         still = partial(self._standing_still, house)
-        window = Window(self._settings, self._settings.http, house, lambda: self._told, still)
+        window = Window(self._settings.http, house, lambda: self._told, still)
         opened.callback(window.close)
-        return replace(house, loops=(*house.loops, Loop("http", window.run_once, self._stop)))
+        house.add(Loop("http", window.run_once, self._stop))
 
     def _leave_removed_folders(self, store: Store) -> None:
         configured = {folder.name for folder in self._settings.folders}
@@ -112,7 +119,7 @@ class Daemon:
 
     def _live(self, house: House, once: bool, show: Callable[[Snapshot], None] | None) -> int:
         state = house.store.database.path
-        LOG.info("scriptixd %s watches %d folder(s), state in %s", __version__, len(house.watchers), state)
+        LOG.info("scriptixd %s watches %d folder(s), state in %s", __version__, len(house.tower.watchers), state)
         for loop in house.loops:
             loop.start()
         try:
@@ -163,7 +170,7 @@ class Daemon:
         applied = apply_some_requests(house.store, house.folders.request_of, now)
         mounts, self._mounts = self._mounts, MOUNTS.now()
         if applied or mounts is not self._mounts:
-            for watcher in house.watchers:
+            for watcher in house.tower.watchers.values():
                 watcher.nudge()
         if applied:
             if house.limits.look_again():
@@ -171,7 +178,7 @@ class Daemon:
             house.wake()
         if self._asked_to_reload:
             self._asked_to_reload = False
-            LOG.warning("SIGHUP changes nothing: the configuration is read at the start, so restart scriptixd")
+            self._reload(house)
         stuck, self._stuck = self._stuck, house.folders.stuck()
         if stuck != self._stuck:
             house.wake()  # whoever is to go on in place of those that wait
@@ -183,13 +190,31 @@ class Daemon:
             LOG.warning("the clock was set: %d wait(s) were shortened", moved)
         return applied
 
+    def _reload(self, house: House) -> None:
+        """Go by the configuration as it is now; one that is refused changes nothing."""
+        self._systemd.reloading(time.monotonic_ns() // 1000)
+        try:
+            settings = load(self._settings.path, os.environ, with_key=True)
+        except StartError as refused:
+            for problem in refused.problems if isinstance(refused, ConfigurationError) else (str(refused),):
+                LOG.error("%s", problem)
+            LOG.error("the configuration is refused, and the settings of before go on")
+        else:
+            for warning in settings.warnings:
+                LOG.warning("%s", warning)
+            told = list(self._reloading.apply(settings).lines(settings))
+            for line in told or ["the configuration was read again, and nothing in it has changed"]:
+                LOG.info("%s", line)
+            self._reload_loop.wake()
+        self._systemd.ready(_status(house))
+
     def _tell(self, house: House, now: Now) -> Live:
         live = Live(
             pid=os.getpid(),
             version=__version__,
             started_at=self._started.wall,
             written_at=now.wall,
-            folders=tuple(_folder(watcher.scanner.view) for watcher in house.watchers),
+            folders=tuple(map(_folder, house.tower.views())),
             uploads=house.figures.uploads(),
             pauses=(
                 *(
@@ -215,10 +240,7 @@ class Daemon:
 
     def _is_ready(self, house: House, now: Now) -> bool:
         """Every root was scanned or judged OFFLINE; after a while a first scan goes on behind it."""
-        return (
-            all(watcher.scanner.view.judged for watcher in house.watchers)
-            or now.boot - self._started.boot >= READY_AFTER
-        )
+        return all(view.judged for view in house.tower.views()) or now.boot - self._started.boot >= READY_AFTER
 
     def _all_moving(self, house: House, now: Now) -> bool:
         stuck = self._standing_still(house, now)
@@ -235,7 +257,7 @@ class Daemon:
         """The exit code of `--once`, when nothing is left that goes on by itself; None while there is."""
         if any(paused.pause not in (Pause.AWAY, Pause.SHARE) for paused in house.breakers.view()):
             return 1
-        views = [watcher.scanner.view for watcher in house.watchers]
+        views = house.tower.views()
         offline = {view.name for view in views if view.offline is not None}
         paused = house.limits.paused()
         if not all(view.judged for view in views) or house.store.views.active(without=offline, paused=paused):
@@ -265,7 +287,7 @@ class Daemon:
         late = _joined(house.loops, until + STOP_WITHIN - WAKE_WITHIN)
         house.folders.close()
         late = _joined(late, until + STOP_WITHIN)
-        for watcher in house.watchers:
+        for watcher in house.tower.watchers.values():
             watcher.scanner.close()
         if late:
             LOG.warning("left behind, in the middle of something that does not end: %s", _names(late))
@@ -291,7 +313,7 @@ def _died(loop: str, failure: BaseException) -> int:
 
 def _status(house: House) -> str:
     """One line for systemctl."""
-    views = [watcher.scanner.view for watcher in house.watchers]
+    views = house.tower.views()
     offline = [view.name for view in views if view.offline is not None]
     first = sum(view.last_full_scan is None and view.offline is None for view in views)
     parts = [f"{len(views)} folder(s)"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from scriptixd.errors import StateTrouble, Stopped
 from scriptixd.jobs.clock import Now, read_clock
@@ -20,6 +20,12 @@ STATE_REST: Final = 5.0  # s between attempts while the state file cannot be wri
 MOVED_LATELY: Final = 120.0  # s: longer than any wait inside a step; a slow PATCH beats with every piece
 
 
+class Ends(Protocol):
+    """Somebody who says when it is over."""
+
+    def is_set(self) -> bool: ...
+
+
 class Loop:
     """One loop; `failure` is what ended it before its time."""
 
@@ -27,7 +33,7 @@ class Loop:
         self,
         name: str,
         run_once: Callable[[Now], float],
-        stop: threading.Event,
+        stop: Ends,
         *,
         vital: bool = True,
         leave: Callable[[], None] | None = None,

@@ -49,6 +49,10 @@ class Noticing:
         self._since: dict[tuple[str, str], float] = {}  # by whom it concerns and its sentence: s of CLOCK_BOOTTIME
         self._began: float | None = None
 
+    def adopt(self, folders: Sequence[Folder]) -> None:
+        """Look after these from the next minute on."""
+        self._folders = folders
+
     def run_once(self, now: Now) -> float:
         """Look at every folder; returns when to look again, in seconds of CLOCK_BOOTTIME."""
         self._began = now.boot if self._began is None else self._began

@@ -18,10 +18,13 @@ class OutputGround:
     def __init__(self, directory: str, store: Store) -> None:
         self._directory = directory
         self._store = store
-        self._known = store.sources.output_mountpoint(directory)
+        self._known: str | None = None
+        self._looked = False
 
     def doubt(self) -> ShareTrouble | None:
         """Why it is not to be written to now, if it is not."""
+        if not self._looked:
+            self._known, self._looked = self._store.sources.output_mountpoint(self._directory), True
         mountpoint = mount_of(self._directory).mountpoint
         if mountpoint == self._known:
             return None

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from scriptixd import __version__
-from scriptixd.config.settings import Http, Settings
+from scriptixd.config.settings import Http
 from scriptixd.daemon.approving import way_on
 from scriptixd.daemon.house import House
 from scriptixd.jobs.clock import Now, local_day, read_clock
@@ -46,15 +46,13 @@ class Window:
 
     def __init__(
         self,
-        settings: Settings,
         http: Http,
         house: House,
         told: Callable[[], Live | None],
         still: Callable[[Now], Sequence[str]],
     ) -> None:
         """`told`: the last live figures; `still`: what should move and does not."""
-        self._state = settings.state
-        self._places = [Place(folder.name, os.fspath(folder.path)) for folder in settings.folders]
+        self._state = house.settings.state
         self._house = house
         self._told = told
         self._still = still
@@ -66,6 +64,10 @@ class Window:
             places = {**places, "/": self._page}
         token = http.token.reveal() if http.token is not None else None
         self._web = Web(http.host, http.port, token, places)
+
+    @property
+    def _places(self) -> Sequence[Place]:
+        return [Place(folder.name, os.fspath(folder.path)) for folder in self._house.settings.folders]
 
     def run_once(self, now: Now) -> float:
         return self._web.run_once(now)

@@ -25,7 +25,14 @@ class Retention:
     """The loop that forgets; None keeps for ever."""
 
     def __init__(self, store: Store, keep_results: float | None, keep_history: float | None) -> None:
-        expiry = store.expiry
+        self._expiry = store.expiry
+        self._next: float | None = None  # s of CLOCK_BOOTTIME
+        self._removed: dict[str, int] = {}
+        self.adopt(keep_results, keep_history)
+
+    def adopt(self, keep_results: float | None, keep_history: float | None) -> None:
+        """Go by these times from the next look on."""
+        expiry = self._expiry
         steps: Sequence[tuple[str, Callable[[float], int], float | None]] = (
             ("stored transcript(s)", expiry.results, keep_results),
             ("line(s) of history", expiry.history, keep_history),
@@ -34,8 +41,6 @@ class Retention:
             ("opening(s) of uploads", expiry.openings, OPENINGS_KEPT),
         )
         self._steps = [(what, expire, keep) for what, expire, keep in steps if keep is not None]
-        self._next: float | None = None  # s of CLOCK_BOOTTIME
-        self._removed: dict[str, int] = {}
 
     def run_once(self, now: Now) -> float:
         """One bite; returns when the next one is wanted, in seconds of CLOCK_BOOTTIME."""

@@ -6,7 +6,8 @@ Puts the room together; the protocol is in tus.py, the reading in answers.py, th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.job import Labels, Request
@@ -58,6 +59,11 @@ class Scriptix:
     def traffic(self) -> Traffic:
         """What has passed since this was made."""
         return self._exchange.traffic
+
+    def keep_quiet(self, secrets: Collection[str]) -> None:
+        """Further secrets that a reply may repeat, and no sentence may."""
+        every = tuple(sorted({*self._access.secrets, *secrets}))
+        self._access = self._exchange.access = replace(self._access, secrets=every)
 
     def create(self, request: Request, labels: Labels, name: str, size: int) -> str:
         upload = Upload(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Final
@@ -155,14 +155,27 @@ class Sources(Disks):
         with self._database.reading() as connection:
             return [folder for (folder,) in connection.execute(query)]
 
-    def leave(self, folder: str, at: float) -> int:
-        """A folder is not configured any more: nothing in it goes on that was not paid; returns how many files."""
+    def leave(self, folder: str, at: float, but: Collection[int] = ()) -> int:
+        """A folder is not configured any more: nothing in it goes on that was not paid; returns how many files.
+
+        The sources of these ids stay: somebody still has something to bring them.
+        """
         count = 0
         for directory in self.directories(folder):
-            present = [name for name, source in self.in_directory(folder, directory).items() if source.present]
+            known = self.in_directory(folder, directory)
+            present = [name for name, source in known.items() if source.present and source.id not in but]
             self.record(folder, directory, [Sighting(name, None) for name in present], at)
             count += len(present)
         return count
+
+    def awaited(self, folder: str) -> Collection[int]:
+        """The sources of a folder whose transcript was paid for and is not delivered yet."""
+        query = """SELECT sources.id FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
+            JOIN sources ON sources.id = deliveries.source_id
+            WHERE deliveries.state = 'pending' AND jobs.state IN ('closing', 'uploaded', 'transcribing', 'ready')
+            AND sources.folder = ? AND sources.present = 1"""
+        with self._database.reading() as connection:
+            return {source for (source,) in connection.execute(query, (folder,))}
 
     def _see(self, connection: sqlite3.Connection, folder: str, directory: str, sighting: Sighting, at: float) -> bool:
         stat, look, admission = sighting.stat, sighting.look, sighting.admission
