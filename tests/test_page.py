@@ -80,6 +80,7 @@ def scene_of(desk: Desk, **changes: object) -> Scene:
                 f"it is <b>no</b> media\u202e</style></script></title> {os.fsdecode(name)}", "convert\x07 it first"
             ),
         )
+    desk.see("growing.mp4")
     jobs = [desk.add(b"up " + name, OPENED, folder="court") for name in (NASTY[0], b"still.mp4")]
     live = Live(
         42, "1.0", now - 100, now,
@@ -112,13 +113,14 @@ def test_the_page_tells_what_status_tells(scene: Scene) -> None:
         "asks: is <it> the disk?", "look & say: scriptixd approve council", "watched by events: ext4 is local",
         "hung since", "not mounted <b>", "warning: deep\\x1b: may not be read", "has not stopped changing since",
         "25 % of 2.0 KiB, 100 B/s, 15 s left", "has stood still for", "it waits for its disk", "Waiting for a person",
+        "1 may still be written",
         "convert\\x07 it first", "scriptixd retry", "4 of 60 requests used in the last minute (3 for uploads)",
         "0 upload(s) paid today", "renewed every 5 s",
     ):  # fmt: skip
         assert sentence in told, sentence
     counts = re.findall(r"<dt>(\w+)</dt><dd>([\d,]+)</dd>", page(scene))
     assert dict(counts[:7]) == {
-        "waiting": "0", "held": "0", "uploading": "2", "transcribing": "0", "delivering": "0", "done": "0",
+        "waiting": "1", "held": "0", "uploading": "2", "transcribing": "0", "delivering": "0", "done": "0",
         "failed": "6",
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Where we listen ourselves: an address and a port, as people write them. Pure; errors are ends of sentences."""
+"""Where we listen ourselves, and what who asks has to carry, as people write it. Pure; errors are ends of sentences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import ipaddress
 from typing import Final
 
 from scriptixd.config.document import Scalar, Value
-from scriptixd.config.values import line_of_text
+from scriptixd.config.settings import Secret
+from scriptixd.config.values import key, line_of_text
 
 HIGHEST_PORT: Final = 65535
 _HOW: Final = "must be an IP address and a port, such as 127.0.0.1:9464 or '[::1]:9464'"
@@ -24,6 +25,13 @@ def listen(value: Value) -> tuple[str, int]:
     if is_bracketed != (address.version == 6) or not 1 <= number <= HIGHEST_PORT:
         raise ValueError(_HOW)
     return str(address), number
+
+
+def token(value: Value) -> Secret:
+    """A token that can travel in a header."""
+    if not isinstance(value, Scalar):
+        raise ValueError("must be text")
+    return Secret(key(value.text, "token"))
 
 
 def address_or_block(value: Value) -> Value:

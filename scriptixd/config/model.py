@@ -230,7 +230,7 @@ class HttpBlock(Block):
         None  # required once the block is there
     )
     token_file: PathText | None = None
-    token: Annotated[Secret, PlainValidator(values.token)] | None = None
+    token: Annotated[Secret, PlainValidator(listening.token)] | None = None
     page: Flag = True
 
 

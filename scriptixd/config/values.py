@@ -289,17 +289,9 @@ def folder_name(value: Value) -> str:
 
 def secret(value: Value) -> Secret:
     """A key that can travel in a header."""
-    return _secret(value, "key")
-
-
-def token(value: Value) -> Secret:
-    return _secret(value, "token")
-
-
-def _secret(value: Value, what: str) -> Secret:
     if not isinstance(value, Scalar):
         raise ValueError("must be text")
-    return Secret(key(value.text, what))
+    return Secret(key(value.text))
 
 
 def key(content: str, what: str = "key") -> str:

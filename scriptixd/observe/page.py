@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import quote
 
 from scriptixd.jobs.source import Question
+from scriptixd.jobs.store.views import SETTLING
 from scriptixd.observe.live import LiveFolder
 from scriptixd.observe.standing import GROUPS, Place, Standing, Upload, by_state, in_groups
 from scriptixd.observe.telling import (
@@ -172,6 +173,8 @@ def _folder(scene: Scene, place: Place) -> str:
         way = scene.ways_on.get(place.name, "")
         asks = f'<div class="asks"><p><strong>asks:</strong> {_text(asked.sentence)}</p><p>{_text(way)}</p></div>'
     said = "".join(_said(one) for one in of_watching(live, asked, scene.now))
+    if unsettled := facts.counts.get((place.name, SETTLING)):
+        said += _said(Said("", Tone.PLAIN, f"{unsettled} may still be written"))
     return (
         f'<section class="folder card"><div class="title"><h3>{_name(place.name)}</h3>{_badge(tone, word)}</div>'
         f'<p class="quiet small">{_name(place.path)}</p>{asks}{said}'

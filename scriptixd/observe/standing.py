@@ -103,7 +103,7 @@ class Standing:
 def facts_in(store: Store, now: float) -> Facts:
     """Everything that the state file knows; StateError or StateTrouble where it cannot be read."""
     views = store.views
-    of_state = {state: views.sources(state=state) for state in (State.FAILED, State.HELD, *_TRIED_AGAIN)}
+    of_state = views.of_states((State.FAILED, State.HELD, *_TRIED_AGAIN))
     problems = [*of_state[State.FAILED], *of_state[State.HELD]]
     problems += [view for state in _TRIED_AGAIN for view in of_state[state] if view.reason and view.attempts]
     under_way = [view for state in GROUPS["uploading"] for view in of_state[state]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
@@ -99,6 +100,15 @@ class Views:
         """Every source, by folder and path; of one folder or state only, if named."""
         where = f"(:folder IS NULL OR sources.folder = :folder) AND (:state IS NULL OR {_STATE} = :state)"
         return self._views(where, {"folder": folder, "state": state})
+
+    def of_states(self, states: Collection[str]) -> Mapping[str, Sequence[SourceView]]:
+        """The sources in each of these states, by folder and path, in one look at all of them."""
+        found: dict[str, list[SourceView]] = {state: [] for state in states}
+        for view in self._views(
+            f"{_STATE} IN (SELECT value FROM json_each(:states))", {"states": json.dumps([*found])}
+        ):
+            found[view.state].append(view)
+        return found
 
     def source(self, folder: str, path: str) -> SourceView | None:
         """The source at a path below a folder."""
