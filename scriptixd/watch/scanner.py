@@ -18,6 +18,7 @@ from scriptixd.errors import Hung, ShareTrouble, Stopped
 from scriptixd.jobs.clock import Now, boot_id, read_clock
 from scriptixd.jobs.source import FLOOD_WITHIN, Restless
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place, Words
 from scriptixd.roots.root import Disk, Nested, Root
 from scriptixd.watch.book import Book
 from scriptixd.watch.comparison import Judge
@@ -242,7 +243,7 @@ class Scanner:
         rest = min(max(REST, REST_SHARE * (now.boot - began.boot)), REST_MOST)
         self._not_before = now.boot + rest
         if self._report.offline is not None:
-            LOG.info("%s: is there again", shown(self._watched.name))
+            LOG.info("%s: is there again", Place(self._watched.name))
         self._retry = RETRY_FIRST
         earlier = self._report
         self._report = ScanReport(
@@ -258,13 +259,13 @@ class Scanner:
 
     def _tell(self, walk: Walk, problems: tuple[str, ...]) -> None:
         """What needs a person's hand, once, when it begins."""
-        name = shown(self._watched.name)
-        command = f"scriptixd approve {shown(shlex.quote(self._watched.name))}"
+        name = Place(self._watched.name)
+        command = Words(f"scriptixd approve {shown(shlex.quote(self._watched.name))}")
         if walk.flooded and not self._flooded:
             LOG.warning(
                 "%s: more than %s files came within an hour (ask_above): they wait for your yes: %s",
                 name,
-                self._watched.ask_above,
+                Words(self._watched.ask_above),
                 command,
             )
         elif walk.held and not walk.flooded:
@@ -307,7 +308,7 @@ class Scanner:
         earlier = self._report
         since = now.wall if earlier.offline is None else earlier.offline.since
         if earlier.offline is None or earlier.offline.reason != trouble.what:
-            LOG.warning("%s: %s", shown(self._watched.name), trouble)
+            LOG.warning("%s: %s", Place(self._watched.name), trouble)
         asks = isinstance(trouble, Asks)
         offline = Offline(trouble.what, trouble.hint, since, isinstance(trouble, Hung), asks)
         self._report = replace(ScanReport(self._watched.name), offline=offline, last_full_scan=earlier.last_full_scan)
