@@ -85,7 +85,8 @@ class NoticeBoard:
                 LOG.warning("%s: %s", Place(folder), trouble)
             self._refused[folder] = trouble.what
         else:
-            self._refused.pop(folder, None)
+            if self._refused.pop(folder, None) is not None:
+                LOG.info("%s: what its disk refused is done", Place(folder))
 
     def _put(self, folder: str, data: bytes) -> None:
         root, known = self._folders.root(folder), self._notices.get(folder)

@@ -155,6 +155,8 @@ class Ground:
         unclaimed = held.reason if isinstance(held, NoClaim) else ""
         if unclaimed and unclaimed != self._unclaimed:
             LOG.warning("%s: other daemons cannot see that this one watches it: %s", Place(self._folder), unclaimed)
+        if self._unclaimed and not unclaimed:
+            LOG.info("%s: other daemons can see again that this one watches it", Place(self._folder))
         self._unclaimed = unclaimed
 
     def leave(self, now: Now) -> None:

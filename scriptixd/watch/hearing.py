@@ -81,6 +81,8 @@ class Hearing:
     def settle(self, now: Now) -> bool:
         """After a look: a folder of which only a part would ring is polled, told once; whether that begins now."""
         if self._refusal is None:
+            if self._told:
+                LOG.info("%s is polled no more: its events are heard again", Place(self._folder))
             self._told = False
             return False
         begins = self._bell is not None

@@ -240,6 +240,8 @@ class Scanner:
         if full and walk.renumbered:
             self._learns_at = now.boot + NUMBERS_STAY
         unsettled = self._book.unsettled(self._watched.name)
+        restless = self._restless(disk, now) if unsettled else ()
+        self._tell_restless(restless)
         rest = min(max(REST, REST_SHARE * (now.boot - began.boot)), REST_MOST)
         self._not_before = now.boot + rest
         if self._report.offline is not None:
@@ -253,7 +255,7 @@ class Scanner:
             files=walk.files if full else earlier.files,
             unsettled=unsettled,
             problems=problems,
-            restless=self._restless(disk, now) if unsettled else (),
+            restless=restless,
             strangers=tuple(walk.strangers) if full else earlier.strangers,
         )
 
@@ -274,6 +276,17 @@ class Scanner:
         for problem in problems:
             if problem not in self._report.problems:
                 LOG.warning("%s: %s", name, problem)
+        for problem in self._report.problems:
+            if problem not in problems:
+                LOG.info("%s: is over: %s", name, problem)
+
+    def _tell_restless(self, restless: Collection[Restless]) -> None:
+        """What does not stop changing, when that begins, and when it ends."""
+        before, after = {one.path for one in self._report.restless}, {one.path for one in restless}
+        for path in sorted(after - before):
+            LOG.info("%s: has not stopped changing for long: it is not complete yet", Place(self._watched.name, path))
+        for path in sorted(before - after):
+            LOG.info("%s: is not among what changes all the time any more", Place(self._watched.name, path))
 
     def _plan_looks(self, walk: Walk, began: Now, now: Now) -> None:
         """When to look again at what may settle, may be gone, or could not be read.
