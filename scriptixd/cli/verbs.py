@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from scriptixd import __version__
 from scriptixd.cli.output import complain_of
 from scriptixd.errors import StartError, TargetTrouble, Trouble
+from scriptixd.observe.forms import LogFormat  # an enumeration, and nothing else
 
 INTERRUPTED = 130  # what shells report for SIGINT
 
@@ -119,11 +120,14 @@ def run(
         bool, typer.Option("--once", help="Work until nothing is left that goes on by itself, then exit.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every detail.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="For people, or for programs: an object a line.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Watch the folders and transcribe what appears, in the foreground."""
     from scriptixd.cli import running
 
-    raise typer.Exit(running.run(config, once=once, verbose=verbose))
+    raise typer.Exit(running.run(config, once=once, verbose=verbose, form=log_format))
 
 
 @app.command(epilog="Example: scriptixd check -c config.yaml")

@@ -58,6 +58,7 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
         path=path,
         notify=notify,
         http=served,
+        names_in_logs=file.names_in_logs,
     )
 
 

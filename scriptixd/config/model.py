@@ -240,6 +240,7 @@ class ConfigurationFile(Block):
     keep_results: Annotated[float, PlainValidator(values.duration)] | None = 90 * DAY
     keep_history: Annotated[float, PlainValidator(values.duration)] | None = 365 * DAY
     timezone: Annotated[ZoneInfo, PlainValidator(values.time_zone)] | None = None
+    names_in_logs: Annotated[Names, PlainValidator(values.choice(Names))] = Names.FULL
     defaults: FolderDefaults = FolderDefaults()
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()
     limits: LimitsBlock = LimitsBlock()

@@ -288,3 +288,4 @@ class Settings:
     path: Path  # of the configuration itself
     notify: Notify | None = None
     http: Http | None = None  # None: nothing is served
+    names_in_logs: Names = Names.FULL

@@ -8,6 +8,9 @@ from dataclasses import dataclass, fields, replace
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.roots.paths import shown
 
+# Besides what is in `api`, settings that a daemon goes by from its start to its end.
+_AT_THE_START: Sequence[str] = ("state", "timezone", "http", "notify", "names_in_logs")
+
 # Settings under another name in the configuration.
 _CALLED: Mapping[str, str] = {
     "manner": "captions",
@@ -29,11 +32,10 @@ class Changes:
     others: Sequence[str]  # settings of everything, which are applied
     later: Sequence[str]  # settings that only a restart applies
 
-    def lines(self, after: Settings) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """What is told of it."""
-        places = {folder.name: folder.path for folder in after.folders}
         for name in self.added:
-            yield f"{shown(name)}: is watched from now on, at {shown(str(places[name]))}"
+            yield f"{shown(name)}: is watched from now on"
         for name in self.removed:
             yield f"{shown(name)}: is not configured any more: what was not paid for is left alone"
         for name, settings in self.changed.items():
@@ -58,16 +60,14 @@ def changes(before: Settings, after: Settings) -> Changes:
 
 def in_effect(before: Settings, after: Settings) -> Settings:
     """The new settings, but for those that wait for a restart."""
-    return replace(
-        after, api=before.api, state=before.state, timezone=before.timezone, http=before.http, notify=before.notify
-    )
+    return replace(after, api=before.api, **{name: getattr(before, name) for name in _AT_THE_START})
 
 
 def _later(before: Settings, after: Settings) -> Iterator[str]:
     for field in fields(before.api):
         if getattr(before.api, field.name) != getattr(after.api, field.name):
             yield f"api.{field.name}"
-    for name in ("state", "timezone", "http", "notify"):
+    for name in _AT_THE_START:
         if getattr(before, name) != getattr(after, name):
             yield name
 

@@ -34,6 +34,7 @@ from scriptixd.observe.live import Live, LiveFile, LiveFolder, LivePause, LiveRe
 from scriptixd.observe.systemd import Systemd
 from scriptixd.roots.mounts import MOUNTS
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place, Words
 from scriptixd.service.budget import Use
 from scriptixd.watch.report import ScanReport
 
@@ -67,6 +68,7 @@ class Daemon:
         self._ready = False
         self._live_file = LiveFile(live_path(settings.state))
         self._figures_written = True
+        self._still: Sequence[str] = ()  # what did not move at the last look
         self._told_at = self._alive_at = 0.0
         self._started = read_clock()
         self._drift = self._started.wall - self._started.boot
@@ -81,7 +83,7 @@ class Daemon:
         Raises StartError (StateError, StateHeld) if nothing could be started.
         """
         for warning in self._settings.warnings:
-            LOG.warning("%s", warning)
+            LOG.warning("%s", Words(warning))
         handled = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         before = {number: signal.signal(number, self._on_signal) for number in handled}
         try:
@@ -115,11 +117,11 @@ class Daemon:
         for folder in store.sources.folders():
             if folder not in configured:
                 count = store.sources.leave(folder, self._started.wall)
-                LOG.warning("%s is not configured any more: %d file(s) in it are left alone", shown(folder), count)
+                LOG.warning("%s is not configured any more: %d file(s) in it are left alone", Place(folder), count)
 
     def _live(self, house: House, once: bool, show: Callable[[Snapshot], None] | None) -> int:
         state = house.store.database.path
-        LOG.info("scriptixd %s watches %d folder(s), state in %s", __version__, len(house.tower.watchers), state)
+        LOG.info("scriptixd %s watches %d folder(s), state in %s", Words(__version__), len(house.tower.watchers), state)
         for loop in house.loops:
             loop.start()
         try:
@@ -146,6 +148,8 @@ class Daemon:
                         show(Snapshot(live, house.store.views.counts()))
                 if once and (code := self._verdict(house)) is not None and house.last_words():
                     return code
+                if blocked:
+                    LOG.info("the state file can be written again")
                 blocked = False
             except StateTrouble as trouble:
                 if not blocked:
@@ -197,14 +201,14 @@ class Daemon:
             settings = load(self._settings.path, os.environ, with_key=True)
         except StartError as refused:
             for problem in refused.problems if isinstance(refused, ConfigurationError) else (str(refused),):
-                LOG.error("%s", problem)
+                LOG.error("%s", Words(problem))
             LOG.error("the configuration is refused, and the settings of before go on")
         else:
             for warning in settings.warnings:
-                LOG.warning("%s", warning)
-            told = list(self._reloading.apply(settings).lines(settings))
+                LOG.warning("%s", Words(warning))
+            told = list(self._reloading.apply(settings).lines())
             for line in told or ["the configuration was read again, and nothing in it has changed"]:
-                LOG.info("%s", line)
+                LOG.info("%s", Words(line))
             self._reload_loop.wake()
         self._systemd.ready(_status(house))
 
@@ -233,6 +237,8 @@ class Daemon:
                 LOG.error("the figures for `scriptixd status` cannot be written: %s", error)
             self._figures_written = False
         else:
+            if not self._figures_written:
+                LOG.info("the figures for `scriptixd status` are written again")
             self._figures_written = True
         if self._ready:
             self._systemd.status(_status(house))
@@ -244,8 +250,11 @@ class Daemon:
 
     def _all_moving(self, house: House, now: Now) -> bool:
         stuck = self._standing_still(house, now)
-        if stuck:
-            LOG.error("no sign of life from: %s", ", ".join(stuck))
+        if stuck and stuck != self._still:
+            LOG.error("no sign of life from: %s", Words(", ".join(stuck)))
+        elif self._still and not stuck:
+            LOG.info("every loop moves again")
+        self._still = stuck
         return not stuck
 
     def _standing_still(self, house: House, now: Now) -> Sequence[str]:
@@ -290,7 +299,7 @@ class Daemon:
         for watcher in house.tower.watchers.values():
             watcher.scanner.close()
         if late:
-            LOG.warning("left behind, in the middle of something that does not end: %s", _names(late))
+            LOG.warning("left behind, in the middle of something that does not end: %s", Words(_names(late)))
 
 
 def _joined(loops: Sequence[Loop], deadline: float) -> Sequence[Loop]:
@@ -307,7 +316,7 @@ def _died(loop: str, failure: BaseException) -> int:
     if isinstance(failure, StartError):
         LOG.error("%s", failure)
         return failure.exit_code
-    LOG.critical("%s died of a bug of scriptixd", loop, exc_info=failure)
+    LOG.critical("%s died of a bug of scriptixd", Words(loop), exc_info=failure)
     return 70  # EX_SOFTWARE of sysexits.h: systemd starts us again
 
 

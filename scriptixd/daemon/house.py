@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import random
-import shlex
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from scriptixd.config.settings import Settings
+from scriptixd.daemon.days import Days
 from scriptixd.daemon.figures import Figures
 from scriptixd.daemon.folders import ConfiguredFolders
+from scriptixd.daemon.journal import tell
 from scriptixd.daemon.loop import Loop
 from scriptixd.daemon.matters import Matters
 from scriptixd.daemon.noticing import Noticing, Standing
@@ -28,7 +28,7 @@ from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.erasing import Erasing
-from scriptixd.jobs.events import Event, Held, Postponed, Rejected, StillRunning
+from scriptixd.jobs.events import Event, Rejected
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.limits import Limiter
 from scriptixd.jobs.pipeline import Pipeline
@@ -37,19 +37,14 @@ from scriptixd.jobs.queues import AskQueue, Queue, UploadQueue
 from scriptixd.jobs.recognition import Recognition
 from scriptixd.jobs.retention import Retention
 from scriptixd.jobs.rounds import Rounds
-from scriptixd.jobs.sentences import sentence
-from scriptixd.jobs.source import CIRCUMSTANCES
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.jobs.worker import Worker
 from scriptixd.observe.courier import Courier, fingerprint
 from scriptixd.observe.meters import Meters
-from scriptixd.roots.paths import shown
 from scriptixd.service.access import Access, AuthHeader
 from scriptixd.service.client import Scriptix
 from scriptixd.watch.completeness import Completeness
-
-LOG = logging.getLogger("scriptixd.jobs")
 
 SPARE = 1  # for each that works, one that goes on while a disk which may have begun to hang keeps him waiting
 
@@ -156,7 +151,7 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
         tower.put(folder)
 
     def report(job: Job, event: Event) -> None:
-        _tell(store, job, event)
+        tell(store, job, event)
         meters.note(job, event)
         if job.state not in (State.UPLOADING, State.CLOSING):
             figures.ended(job.id)
@@ -172,6 +167,7 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     chores = [
         Loop("retention", retention.run_once, stop),
         Loop("notices", noticing.run_once, stop, vital=False),
+        Loop("days", Days(store, Calendar(settings.timezone)).run_once, stop),
         *told,
     ]
     staff, lanes = desk.staff(), desk.lanes()
@@ -278,20 +274,3 @@ def _telling(
         return False
 
     return (loop,), last_words
-
-
-def _tell(store: Store, job: Job, event: Event) -> None:
-    """One line for each transition, the path first; what merely lasts is in the history alone."""
-    if isinstance(event, StillRunning) or (isinstance(event, Postponed) and job.failures != 1):
-        return
-    # One of a crowd asks nobody by itself: the folder does.
-    asks = isinstance(event, Held) and event.reason not in CIRCUMSTANCES
-    level = logging.WARNING if asks or isinstance(event, Rejected) else logging.INFO
-    sources = store.jobs.sources(job.id)
-    path = f"{sources[0].folder}/{sources[0].path}" if sources else f"job {job.id}"
-    LOG.log(level, "%s: %s%s", shown(path), sentence(event), _way_on(path) if asks else "")
-
-
-def _way_on(path: str) -> str:
-    name = shown(shlex.quote(path))
-    return f" (scriptixd approve {name}, or scriptixd dismiss {name})"

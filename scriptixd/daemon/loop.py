@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from scriptixd.errors import StateTrouble, Stopped
 from scriptixd.jobs.clock import Now, read_clock
+from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.daemon")
 
@@ -38,7 +39,7 @@ class Loop:
         vital: bool = True,
         leave: Callable[[], None] | None = None,
     ) -> None:
-        self.name = name
+        self.name = Words(name)  # of the house and of folders
         self.vital = vital  # whether systemd's watchdog waits for it: a loop on a foreign disk may hang
         self.failure: BaseException | None = None
         self.moved_at = read_clock().boot

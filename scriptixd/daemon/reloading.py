@@ -15,7 +15,7 @@ from scriptixd.daemon.house import House, access_of
 from scriptixd.daemon.outputs import guard_outputs
 from scriptixd.daemon.watchers import Watcher
 from scriptixd.jobs.clock import Now
-from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place
 from scriptixd.roots.reaching import FolderRoot, close_together
 
 LOG = logging.getLogger("scriptixd.daemon")
@@ -100,7 +100,7 @@ class Reloading:
         del self._plans.removed[name]
         if name in self._plans.leaving:
             count = house.store.sources.leave(name, now.wall, house.store.sources.awaited(name))
-            LOG.info("%s: %d file(s) in it are left alone", shown(name), count)
+            LOG.info("%s: %d file(s) in it are left alone", Place(name), count)
 
     def _let_go(self, now: Now) -> None:
         """A folder to which everything was brought that was paid for is no more."""

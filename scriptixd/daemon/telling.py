@@ -13,18 +13,19 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from scriptixd.config.settings import Notify
+from scriptixd.daemon.days import day_before, yesterday
 from scriptixd.daemon.matters import Matters
 from scriptixd.errors import Away, ReceiverTrouble, StateTrouble, Stopped, Trouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.job import ACTIVE, State
+from scriptixd.jobs.job import State
 from scriptixd.jobs.news import Condition, Day, Stops, Told, Topic
 from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.views import DELIVERING, SETTLING
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.observe import messages
 from scriptixd.observe.bulletin import Bulletin, Decision, Facts, Item, Word, decide, may_be_told
 from scriptixd.observe.courier import Courier, fingerprint, masked
+from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.notify")
 
@@ -32,7 +33,6 @@ LOOK: Final = 5.0  # s between two looks: a fraction of what is gathered anyway
 SAVED_EVERY: Final = 10_000  # rows of history in which nothing was new: so many are read in a moment after a restart
 REFUSED_REST: Final = 3600.0  # s: what refuses a message is mended by somebody, at one of the two ends
 COUNTED: Final[Mapping[Topic, State]] = {Topic.FAILED: State.FAILED, Topic.HELD: State.HELD}
-WAITING: Final = frozenset({SETTLING, DELIVERING, *map(str, ACTIVE)})
 
 
 @dataclass(slots=True)
@@ -97,8 +97,8 @@ class Telling:
     def begin(self, now: Now) -> None:
         """What there was before a receiver was configured, or a topic chosen, is nothing new to it."""
         self._begun = True
-        newest, yesterday = self._store.tidings.newest(), self._yesterday(now)
-        since = {topic: yesterday if topic is Topic.SUMMARY else newest for topic in (*COUNTED, Topic.SUMMARY)}
+        newest, before = self._store.tidings.newest(), self._yesterday(now)
+        since = {topic: before if topic is Topic.SUMMARY else newest for topic in (*COUNTED, Topic.SUMMARY)}
         for receiver in self._receivers:
             told = self._store.tidings.told(receiver.key)
             marks = {topic: told.marks.get(topic, mark) for topic, mark in since.items() if topic in self._on}
@@ -127,7 +127,7 @@ class Telling:
         except Trouble as trouble:
             self._failed(receiver, trouble, now)
         except Exception:
-            LOG.exception("%s: telling ran into a bug of scriptixd", receiver.label)
+            LOG.exception("%s: telling ran into a bug of scriptixd", Words(receiver.label))
             receiver.failures += 1
             receiver.ready_at = now.boot + REFUSED_REST
 
@@ -161,26 +161,15 @@ class Telling:
 
     def _day_to_tell(self, told: Told, now: Now) -> Day | None:
         """Yesterday, unless it was told, or was there before anybody wanted to know."""
-        mark, yesterday = told.marks.get(Topic.SUMMARY), self._yesterday(now)
-        if mark is None or yesterday <= mark:
+        mark, before = told.marks.get(Topic.SUMMARY), self._yesterday(now)
+        if mark is None or before <= mark:
             return None
-        if self._day is None or self._day.ordinal != yesterday:
-            self._day = self._day_before(now, yesterday)
+        if self._day is None or self._day.ordinal != before:
+            self._day = day_before(self._store, self._calendar, now)
         return self._day
 
     def _yesterday(self, now: Now) -> int:
-        return self._calendar.reading(now.wall).date().toordinal() - 1
-
-    def _day_before(self, now: Now, ordinal: int) -> Day:
-        span = self._calendar.day(self._calendar.day(now.wall).start - 1.0)
-        done, seconds = self._store.tidings.done(span.start, span.end)
-        counts = self._store.views.counts()
-
-        def files(states: Collection[str]) -> int:
-            return sum(count for (_, state), count in counts.items() if state in states)
-
-        date = self._calendar.reading(span.start).date().isoformat()
-        return Day(date, ordinal, done, seconds, files({State.FAILED}), files({State.HELD}), files(WAITING))
+        return yesterday(self._calendar, now)
 
     def _save(self, receiver: _Receiver, now: Now) -> None:
         if receiver.unsaved:
@@ -192,7 +181,7 @@ class Telling:
 
     def _failed(self, receiver: _Receiver, trouble: Trouble, now: Now) -> None:
         if receiver.failures == 0:
-            LOG.warning("%s is told nothing just now, and is tried again: %s", receiver.label, trouble)
+            LOG.warning("%s is told nothing just now, and is tried again: %s", Words(receiver.label), trouble)
         refused = REFUSED_REST if isinstance(trouble, ReceiverTrouble) else 0.0
         wait = pacing.backoff(receiver.failures, None, self._chance()) if isinstance(trouble, Away) else 0.0
         receiver.failures += 1
@@ -200,7 +189,7 @@ class Telling:
 
     def _recovered(self, receiver: _Receiver) -> None:
         if receiver.failures:
-            LOG.info("%s is told again", receiver.label)
+            LOG.info("%s is told again", Words(receiver.label))
         receiver.failures = 0
 
 

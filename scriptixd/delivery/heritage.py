@@ -17,7 +17,8 @@ from scriptixd.jobs.delivering import Unwanted
 from scriptixd.jobs.job import Delivery, DeliveryState, Sidecar
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
-from scriptixd.roots.paths import joined, shown
+from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place
 
 LOG = logging.getLogger("scriptixd.delivery")
 
@@ -70,7 +71,12 @@ class Heritage:
             try:
                 root.remove(sidecar.path, sidecar.sha256)
             except (TargetTrouble, ShareTrouble) as trouble:
-                LOG.warning("%s was written anew for %s and stays: %s", shown(sidecar.path), shown(to.path), trouble)
+                LOG.warning(
+                    "%s was written anew for %s and stays: %s",
+                    Place(sidecar.folder, sidecar.path),
+                    Place(to.folder, to.path),
+                    trouble,
+                )
                 continue
             self._store.deliveries.release(sidecar)
         current = self._store.deliveries.get(left.delivery.id)
@@ -84,15 +90,15 @@ class Heritage:
                 continue
             root = self._folders.root(sidecar.folder)
             if root is None:
-                where = shown(joined(sidecar.folder, sidecar.path))
-                LOG.warning("%s stays: its directory is configured no more", where)
+                place = Place(sidecar.folder, sidecar.path)
+                LOG.warning("%s stays: its directory is configured no more", place)
             elif (fate := fate_of(root, sidecar)) is Fate.EDITED:
                 continue
             elif fate is Fate.UNTOUCHED:
                 try:
                     root.remove(sidecar.path, sidecar.sha256)
                 except TargetTrouble as trouble:
-                    LOG.warning("%s is not wanted any more and stays: %s", shown(sidecar.path), trouble)
+                    LOG.warning("%s is not wanted any more and stays: %s", Place(sidecar.folder, sidecar.path), trouble)
             self._store.deliveries.release(sidecar)
 
     def _is_gone(self, delivery: Delivery, source: Source) -> bool:

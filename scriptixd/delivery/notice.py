@@ -15,6 +15,7 @@ from scriptixd.delivery.seat import Folders
 from scriptixd.errors import NameTaken, TargetTrouble
 from scriptixd.jobs.store.notices import Notices, Waits
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place
 from scriptixd.roots.root import LIKE_ITS_DIRECTORY, NOTICE
 
 LOG = logging.getLogger("scriptixd.delivery")
@@ -81,10 +82,11 @@ class NoticeBoard:
                 self._put(folder, text.encode("utf-8"))
         except TargetTrouble as trouble:
             if self._refused.get(folder) != trouble.what:
-                LOG.warning("%s: %s", shown(folder), trouble)
+                LOG.warning("%s: %s", Place(folder), trouble)
             self._refused[folder] = trouble.what
         else:
-            self._refused.pop(folder, None)
+            if self._refused.pop(folder, None) is not None:
+                LOG.info("%s: what its disk refused is done", Place(folder))
 
     def _put(self, folder: str, data: bytes) -> None:
         root, known = self._folders.root(folder), self._notices.get(folder)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from scriptixd.captions import Manner, Units, Wishes
@@ -28,6 +28,7 @@ from scriptixd.jobs.job import Delivery, Job, Sidecar, Terms
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Figures, Place, figures
 
 LOG = logging.getLogger("scriptixd.delivery")
 
@@ -119,7 +120,9 @@ class DeliveryRoom:
             event = self._postponed(delivery, trouble, now)
         except Exception as bug:  # that transcript alone: the others are delivered, and this one is kept
             if delivery.failures == 0:
-                LOG.error("delivery %d ran into a bug of scriptixd", delivery.id, exc_info=bug)
+                LOG.error(
+                    "delivery %d ran into a bug of scriptixd", delivery.id, exc_info=bug, extra=figures(delivery.job_id)
+                )
             event = self._postponed(delivery, Trouble(*BUG), now)
         if event is not None:
             self._store.deliveries.apply(delivery, event, now.wall)
@@ -136,7 +139,8 @@ class DeliveryRoom:
         written = {sidecar.output: sidecar for sidecar in self._store.deliveries.sidecars(delivery.id)}
         anew = delivery.wishes is not None
         if not written and not anew and (set_there := self._adopted(order)):
-            LOG.info("%s: adopted %s", _place(order.source), ", ".join(shown(name) for name in set_there))
+            names = ", ".join(shown(name) for name in set_there)
+            LOG.info("%s: adopted %s", _place(order.source), names, extra=figures(order.job.id))
             return Delivered(ADOPTED, order.terms.erase_after)
         if not self._is_kept(order, now):
             if not anew:
@@ -163,7 +167,8 @@ class DeliveryRoom:
         if anew:
             self._heritage.clear(delivery)
         made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
-        LOG.info("%s: wrote %s", _place(order.source), ", ".join(shown(name) for name in made))
+        names = ", ".join(shown(name) for name in made)
+        LOG.info("%s: wrote %s", _place(order.source), names, extra=_figures(order, now))
         return Delivered(note, order.terms.erase_after, errand=order.terms.after_done is not None)
 
     def _adopted(self, order: Order) -> Sequence[str]:
@@ -263,7 +268,7 @@ class DeliveryRoom:
         if isinstance(trouble, SourceMissing):
             return Postponed(now.wall + pacing.BACKOFF_CAP, trouble.what, trouble.hint, failed=False)
         if delivery.failures == 0:
-            LOG.warning("a transcript waits to be written: %s", trouble)
+            LOG.warning("a transcript waits to be written: %s", trouble, extra=figures(delivery.job_id))
         wait = pacing.backoff(delivery.failures, trouble.retry_after, self._chance())
         return Postponed(now.wall + wait, trouble.what, trouble.hint)
 
@@ -283,5 +288,11 @@ def _read_back(order: Order, sidecar: Sidecar) -> None:
     )
 
 
-def _place(source: Source) -> str:
-    return shown(f"{source.folder}/{source.path}")
+def _place(source: Source) -> Place:
+    return Place(source.folder, source.path)
+
+
+def _figures(order: Order, now: Now) -> Mapping[str, Figures]:
+    """Of a file that is done: `took` is counted from when its content was found complete."""
+    job = order.job
+    return figures(job.id, job.session_id, None, job.stat.size, job.media_seconds, max(0.0, now.wall - job.created_at))

@@ -19,6 +19,7 @@ from scriptixd.jobs.job import AfterDone, Job, Sidecar, Terms
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.errands import Errand
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place, Words, figures
 
 LOG = logging.getLogger("scriptixd.afterwards")
 
@@ -93,7 +94,7 @@ class Afterwards:
     def _begin(self, now: Now) -> None:
         for folder in set(self._store.errands.folders()) - set(self._folders.every()):
             count = self._store.errands.leave(folder, NOT_CONFIGURED, now.wall)
-            LOG.warning("%s is not configured any more: %d command(s) are not run", shown(folder), count)
+            LOG.warning("%s is not configured any more: %d command(s) are not run", Place(folder), count)
         self._store.errands.take_up(now.wall)
 
     def _serve(self, errand: Errand, now: Now) -> None:
@@ -106,7 +107,9 @@ class Afterwards:
         except StateTrouble:
             raise
         except Exception:
-            LOG.exception("%s: the command after it ran into a bug of scriptixd", _place(errand))
+            LOG.exception(
+                "%s: the command after it ran into a bug of scriptixd", _place(errand), extra=figures(errand.job_id)
+            )
             ended = Ended(How.FAILED, "ran into a bug of scriptixd, whose log has the details", "")
         self._owed = errand, ended
         self._settle()
@@ -119,11 +122,17 @@ class Afterwards:
         match ended.how:
             case How.DONE:
                 self._store.errands.done(errand, shown(ended.last_line), self._clock().wall)
-                LOG.info("%s: the command after it has run%s", _place(errand), _quoted(ended))
+                LOG.info(
+                    "%s: the command after it has run%s", _place(errand), _quoted(ended), extra=figures(errand.job_id)
+                )
             case How.FAILED:
                 self._after_failure(errand, ended)
             case How.STOPPED:  # it runs again at the next start
-                LOG.info("%s: the command after it was stopped, and runs again at the next start", _place(errand))
+                LOG.info(
+                    "%s: the command after it was stopped, and runs again at the next start",
+                    _place(errand),
+                    extra=figures(errand.job_id),
+                )
         self._owed = None
 
     def _command(self, errand: Errand) -> tuple[Command | None, str]:
@@ -157,10 +166,21 @@ class Afterwards:
         wait = wait_after(errand, at, self._chance())
         if wait is None:
             self._store.errands.give_up(errand, reason, at)
-            LOG.warning("%s: the command after it was given up after a day: %s (%s)", _place(errand), reason, BY_HAND)
+            LOG.warning(
+                "%s: the command after it was given up after a day: %s (%s)",
+                _place(errand),
+                reason,
+                Words(BY_HAND),
+                extra=figures(errand.job_id),
+            )
             return
         if errand.failures == 0:
-            LOG.warning("%s: the command after it has failed, and is tried again: %s", _place(errand), reason)
+            LOG.warning(
+                "%s: the command after it has failed, and is tried again: %s",
+                _place(errand),
+                reason,
+                extra=figures(errand.job_id),
+            )
         self._store.errands.postpone(errand, at + wait, reason, at)
 
 
@@ -168,5 +188,5 @@ def _quoted(ended: Ended) -> str:
     return f": {shown(ended.last_line)}" if ended.last_line else ""
 
 
-def _place(errand: Errand) -> str:
-    return shown(f"{errand.folder}/{errand.path}")
+def _place(errand: Errand) -> Place:
+    return Place(errand.folder, errand.path)

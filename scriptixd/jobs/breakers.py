@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from scriptixd.errors import AccountTrouble, Away, FolderTrouble, QuotaTrouble, ShareTrouble, Trouble
+from scriptixd.roots.place import Place, Words
 
 LOG = logging.getLogger("scriptixd.service")
 
@@ -144,7 +145,8 @@ class Breakers:
             ended = [pause for pause in healed if self._open.pop(pause, None)]
             self._shown.update(healed)
         for pause, name in ended:
-            LOG.info("%s goes on: %s", name or "work with Scriptix", _ENDED[pause])
+            whom = Place(name) if pause in (Pause.FOLDER, Pause.SHARE) else Words(name or "work with Scriptix")
+            LOG.info("%s goes on: %s", whom, Words(_ENDED[pause]))
         if ended:
             self.on_heal()
 
@@ -177,7 +179,10 @@ class Breakers:
             self._open[pause] = Breaker(trouble, max(now + wait, until), wait)
         if before is None:
             level = logging.WARNING if pause[0] in (Pause.AWAY, Pause.SHARE) else logging.ERROR
-            LOG.log(level, "%s%s", f"{pause[1]}: " if pause[1] else "", trouble)
+            if pause[0] in (Pause.FOLDER, Pause.SHARE):
+                LOG.log(level, "%s: %s", Place(pause[1]), trouble)
+            else:
+                LOG.log(level, "%s%s", Words(f"{pause[1]}: " if pause[1] else ""), trouble)
 
 
 def _pauses(uploading: bool, folder: str | None) -> Sequence[_Key]:

@@ -10,13 +10,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from scriptixd.errors import AccountTrouble, Away, FileTrouble, OverBudget, StateTrouble, Stopped, Trouble, with_hint
+from scriptixd.errors import AccountTrouble, Away, FileTrouble, OverBudget, StateTrouble, Stopped, Trouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.ports import Allowance, Folders, Lane, Sessions, Uploads
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.erasures import Erasure, Remnant
+from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.erasing")
 
@@ -136,13 +137,18 @@ class Erasing:
         except Trouble as trouble:
             self._after_trouble(erasure, trouble, now)
         except Exception:
-            LOG.exception("the erasing of %s %s ran into a bug of scriptixd", erasure.kind, erasure.remote_id)
+            LOG.exception("the erasing of %s %s ran into a bug of scriptixd", erasure.kind, Words(erasure.remote_id))
             bug = Trouble("scriptixd ran into a bug of its own with it", "its log has the details")
             self._postpone(erasure, bug, DAY, now)
         else:
             self._breakers.heal(opened=False, folder="")
             self._store.erasures.done(erasure, answer, now.wall)
-            LOG.info("Scriptix was told to erase %s %s, and answered %s", erasure.kind, erasure.remote_id, answer)
+            LOG.info(
+                "Scriptix was told to erase %s %s, and answered %s",
+                erasure.kind,
+                Words(erasure.remote_id),
+                Words(answer),
+            )
         return now.boot
 
     def _answer(self, erasure: Erasure) -> str:
@@ -181,6 +187,9 @@ class Erasing:
         """It is never given up: it waits, and says why."""
         if erasure.reason != trouble.what and wait >= DAY:
             LOG.warning(
-                "%s %s waits to be erased: %s", erasure.kind, erasure.remote_id, with_hint(trouble.what, trouble.hint)
+                "%s %s waits to be erased: %s",
+                erasure.kind,
+                Words(erasure.remote_id),
+                trouble,
             )
         self._store.erasures.postpone(erasure, now.wall + wait, trouble.what, trouble.hint, now.wall, failed=failed)

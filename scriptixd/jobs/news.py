@@ -112,6 +112,8 @@ class Day:
     failed: int
     held: int
     waiting: int
+    paid_seconds: float = 0.0  # of media, on that day
+    reused: int = 0  # files of these that cost nothing
 
 
 @dataclass(frozen=True, slots=True)

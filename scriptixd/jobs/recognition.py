@@ -17,7 +17,7 @@ from scriptixd.jobs.ports import Beside, Finished, Lying, Sessions, Uploads
 from scriptixd.jobs.reading import NOTHING, Content
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
-from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place, figures
 
 LOG = logging.getLogger("scriptixd.pipeline")
 
@@ -53,8 +53,12 @@ class Recognition:
             self._store.jobs.keep_result(into, reply, now.wall)
         shared = self._store.jobs.fold(job, now.wall)
         if shared is not None:
-            what = "its content is known already: shares job %d, nothing is sent"
-            LOG.info(f"%s: {what}", shown(job.folder), shared.id)
+            LOG.info(
+                "%s: its content is known already: shares job %d, nothing is sent",
+                Place(job.folder),
+                shared.id,
+                extra=figures(job.id, shared.session_id, size=job.stat.size),
+            )
         return shared
 
     def is_forgotten(self, job: Job | None) -> bool:

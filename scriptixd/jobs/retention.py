@@ -11,6 +11,7 @@ from typing import Final
 
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.store import Store
+from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.retention")
 
@@ -54,6 +55,6 @@ class Retention:
                 return now.boot + BREATH
         if self._removed:
             told = ", ".join(f"{count} {what}" for what, count in self._removed.items())
-            LOG.info("kept no longer, as keep_results and keep_history say: %s", told)
+            LOG.info("kept no longer, as keep_results and keep_history say: %s", Words(told))
         self._removed, self._next = {}, now.boot + DAY
         return self._next

@@ -13,7 +13,8 @@ from typing import Final
 from scriptixd.errors import with_hint
 from scriptixd.jobs.news import Condition, Day, Matter, Names, Stop, Stops, Subject, Topic
 from scriptixd.observe.bulletin import Bulletin
-from scriptixd.roots.paths import shown, veiled
+from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place
 
 NAMED: Final = 5  # files, or folders, that are told by name; of the others, how many
 TOLD: Final = 20  # matters in one message; of the others, how many
@@ -113,9 +114,10 @@ def _stops(topic: Topic, stops: Stops, names: Names) -> Iterator[str]:
 
 
 def _stop(stop: Stop, names: Names) -> str:
-    path = f"{stop.folder}/{stop.path}" if stop.path else stop.folder
+    place = Place(stop.folder, stop.path)
     if names is Names.HASH:
-        return f"{shown(stop.folder)}/{veiled(path)}"
+        return place.veiled
+    path = f"{stop.folder}/{stop.path}" if stop.path else stop.folder
     return shown(f"{path}: {with_hint(stop.reason, stop.hint)}" if stop.reason else path)
 
 

@@ -97,6 +97,22 @@ class Tidings:
             count, seconds = connection.execute(query, (since, until)).fetchone()
         return int(count), float(seconds)
 
+    def paid(self, since: float, until: float) -> tuple[int, float]:
+        """How many uploads were paid for in this time, and how many seconds of media these are, where it is known."""
+        query = "SELECT count(*), coalesce(sum(media_seconds), 0) FROM ledger WHERE paid_at >= ? AND paid_at < ?"
+        with self._database.reading() as connection:
+            count, seconds = connection.execute(query, (since, until)).fetchone()
+        return int(count), float(seconds)
+
+    def reused(self, since: float, until: float) -> int:
+        """How many of the files that are done cost nothing: their transcript was there, or another file's is theirs."""
+        query = """SELECT count(*) FROM deliveries AS done
+            WHERE state = 'delivered' AND updated_at >= ? AND updated_at < ? AND (
+                NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.job_id = done.job_id)
+                OR EXISTS (SELECT 1 FROM deliveries AS first WHERE job_id = done.job_id AND first.id < done.id))"""
+        with self._database.reading() as connection:
+            return int(connection.execute(query, (since, until)).fetchone()[0])
+
 
 def _rows(told: Told, at: float) -> Iterator[tuple[str, str, str, float, int]]:
     yield from ((_Fact.NEWS, topic, "", when, 0) for topic, when in told.news.items())
