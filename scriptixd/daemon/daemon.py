@@ -18,6 +18,7 @@ from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
 from scriptixd.daemon.loop import Loop
 from scriptixd.daemon.standstills import pause_of
+from scriptixd.daemon.upkeep import Upkeep
 from scriptixd.errors import StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Pause
@@ -68,6 +69,7 @@ class Daemon:
         self._drift = self._started.wall - self._started.boot
         self._mounts = MOUNTS.now()
         self._stuck: Collection[str] = frozenset()
+        self._upkeep = Upkeep(settings.state)
 
     def run(self, *, once: bool = False, show: Callable[[Snapshot], None] | None = None) -> int:
         """Work until SIGTERM or SIGINT; with `once`, until nothing is left that goes on by itself.
@@ -153,12 +155,14 @@ class Daemon:
             for watcher in house.watchers:
                 watcher.nudge()
         if applied:
-            if house.limits.look_again():
+            stopped = house.stopped_uploads()
+            if house.limits.look_again() or stopped:
                 house.service.interrupt_uploads()  # also one that waits for the service to take what it has
             house.wake()
         if self._asked_to_reload:
             self._asked_to_reload = False
             LOG.warning("SIGHUP changes nothing: the configuration is read at the start, so restart scriptixd")
+        self._upkeep.run_once(now)
         stuck, self._stuck = self._stuck, house.folders.stuck()
         if stuck != self._stuck:
             house.wake()  # whoever is to go on in place of those that wait

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from scriptixd.errors import ShareTrouble
@@ -43,7 +44,7 @@ class Recognition:
             return self._asked_otherwise(job)
         if self.is_forgotten(into):
             try:
-                reply = self._kept_elsewhere(into)
+                reply = self._kept_elsewhere(into, job)
             except ShareTrouble as away:
                 return Postponed(now.wall + SHARE_AGAIN, away.what, away.hint, failed=False)
             if reply is None:
@@ -85,13 +86,13 @@ class Recognition:
             return None
         return Held(sentence)
 
-    def _kept_elsewhere(self, job: Job) -> bytes | None:
-        """The reply of a job that is stored no more, from one of its sidecars or from the service."""
-        for one in self._sidecars(job):
+    def _kept_elsewhere(self, job: Job, copy: Job) -> bytes | None:
+        """The reply of a job that is stored no more, from a sidecar of it or of its copy, or from the service."""
+        for one in chain(self._sidecars(job), self._sidecars(copy)):
             if (one.sha256, one.size, one.request) == (job.sha256, job.stat.size, job.request):
                 return one.body
         ours = (job.service, job.key_fingerprint) == (self._uploads.origin, self._uploads.key_fingerprint)
-        if ours and job.session_id:
+        if ours and job.session_id and not self._store.erasures.is_ordered(job.session_id):
             answer = self._sessions.look(job.session_id)
             if isinstance(answer, Finished):
                 return answer.body

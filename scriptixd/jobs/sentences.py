@@ -40,6 +40,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Erased": "Scriptix was told to erase it",
     "ErasurePostponed": "waits to be erased at Scriptix",
     "Kept": "stays at Scriptix",
+    "Forgotten": "was forgotten: its transcript, its names and its story were erased",
 }
 
 

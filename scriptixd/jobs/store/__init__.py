@@ -7,7 +7,9 @@ from scriptixd.jobs.store.contents import Contents
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.deliveries import Deliveries
 from scriptixd.jobs.store.erasures import Erasures
+from scriptixd.jobs.store.forgetting import Forgetting
 from scriptixd.jobs.store.jobs import Jobs
+from scriptixd.jobs.store.ledger import Ledger
 from scriptixd.jobs.store.limits import Openings, Pauses
 from scriptixd.jobs.store.requests import Requests
 from scriptixd.jobs.store.sources import Sources
@@ -25,6 +27,8 @@ class Store:
         self.jobs = Jobs(database, self.erasures, self.contents)
         self.sources = Sources(database, self.jobs)
         self.deliveries = Deliveries(database, self.jobs, self.erasures)
+        self.forgetting = Forgetting(database, self.jobs, self.sources, self.erasures)
+        self.ledger = Ledger(database)
         self.requests = Requests(database)
         self.asked = Asked(database)
         self.openings = Openings(database)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from scriptixd.errors import with_hint
+from scriptixd.errors import Stopped, with_hint
 from scriptixd.jobs.delivering import Delivered, DeliveryEvent, Unwanted, advance_delivery
 from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
@@ -118,8 +118,14 @@ class Deliveries:
     def intend(
         self, delivery: Delivery, folder: str, path: str, output: str, sha256: str, replaces: str | None
     ) -> Sidecar:
-        """Commit a sidecar's name and hash, before it is written over our own file of the hash `replaces`."""
+        """Commit a sidecar's name and hash, before it is written over our own file of the hash `replaces`.
+
+        Raises Stopped if the delivery is no more: its file was forgotten meanwhile.
+        """
         with self._database.transaction() as connection:
+            current = self.get(delivery.id)
+            if current is None or (current.job_id, current.source_id) != (delivery.job_id, delivery.source_id):
+                raise Stopped(f"delivery {delivery.id} is no more")
             connection.execute(
                 "DELETE FROM sidecars WHERE folder = ? AND path = ? AND delivery_id != ?",
                 (folder, os.fsencode(path), delivery.id),

@@ -249,4 +249,21 @@ CREATE INDEX jobs_asked ON jobs (state, folder, due_at) WHERE state = 'uploaded'
 CREATE INDEX jobs_took ON jobs (service, ready_at) WHERE took IS NOT NULL;
 """
 
-MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE)  # number n is MIGRATIONS[n - 1]
+_FORGETTING = """
+ALTER TABLE requests ADD COLUMN source_id INTEGER;  -- of a request that concerns one file; its job_id is 0
+ALTER TABLE requests ADD COLUMN stays INTEGER;      -- whether that file still lies there, if it is to be forgotten
+ALTER TABLE erasures ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;  -- by a person: no setting takes it back
+
+CREATE TABLE forgotten (             -- files that lie there still: left alone for as long as they stay as they are
+    folder TEXT NOT NULL,
+    directory BLOB NOT NULL,         -- digests, from which no name can be read
+    name BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    since REAL NOT NULL,
+    PRIMARY KEY (folder, directory, name)
+) STRICT;
+"""
+
+MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE, _FORGETTING)  # number n is MIGRATIONS[n - 1]
