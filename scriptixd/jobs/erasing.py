@@ -31,7 +31,7 @@ STUBBORN_REST: Final = 3600.0  # s
 DASHBOARD: Final = "or erase it in Scriptix's dashboard"
 KEPT: Final = "delete_remote is off"
 NOT_NAMED: Final = "its transcription is not named yet"
-UNNAMED: Final = ""  # no session has this id
+UNNAMED, UNFINISHED = "", "\0"  # no session has such an id
 
 
 class Erasing:
@@ -80,12 +80,22 @@ class Erasing:
         waited = pacing.since(erasure.since, now.wall)
         if waited >= pacing.SESSION_PATIENCE:
             return self._erase(erasure, now)
-        session_id = self._asked(erasure, lambda: self._sessions.session_of(erasure.remote_id) or UNNAMED, now)
-        if session_id == UNNAMED:
+        heard = self._asked(erasure, lambda: self._session_of(erasure), now)
+        if heard == UNFINISHED:
+            return self._erase(erasure, now)
+        if heard == UNNAMED:
             self._postpone(erasure, Trouble(NOT_NAMED), pacing.session_wait(waited), now, failed=False)
-        elif isinstance(session_id, str):
-            self._store.erasures.named(erasure, session_id)
-        return self._rest(session_id, now)
+        elif isinstance(heard, str):
+            self._store.erasures.named(erasure, heard)
+        return self._rest(heard, now)
+
+    def _session_of(self, erasure: Erasure) -> str:
+        """What an upload has become: UNFINISHED, a session that is UNNAMED yet, or its id."""
+        job = self._store.jobs.get(erasure.job_id)
+        offset = self._uploads.offset(erasure.remote_id)
+        if job is not None and offset is not None and offset < job.stat.size:
+            return UNFINISHED
+        return self._sessions.session_of(erasure.remote_id) or UNNAMED
 
     def _is_settled(self, erasure: Erasure, now: Now) -> bool:
         """Whether there is nothing to ask now: by today's settings, or because it is not ours to erase."""

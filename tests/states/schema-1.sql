@@ -7,8 +7,8 @@ CREATE TABLE contacts (              -- first contact with a root: once per iden
     met_at REAL,                     -- when it became the folder's disk for the last time
     PRIMARY KEY (folder, identity)
 ) STRICT;
-INSERT INTO "contacts" VALUES('council','ext4',1767225600.0,1767225605.0,1767225605.0);
-INSERT INTO "contacts" VALUES('court','cifs',1767225600.0,NULL,NULL);
+INSERT INTO "contacts" VALUES('council',CAST(X'65787434002f6465762f73646131002f7372762f6d65646961' AS TEXT),1767225600.0,1767225605.0,1767225605.0);
+INSERT INTO "contacts" VALUES('court',CAST(X'63696673002f2f6e61732f636f757274002f' AS TEXT),1767225600.0,NULL,NULL);
 CREATE TABLE deliveries (            -- owned by the delivery room
     id INTEGER PRIMARY KEY,
     job_id INTEGER NOT NULL REFERENCES jobs (id),

@@ -29,9 +29,9 @@ _NO_LINK: Final = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOP
 def copy_to(connection: sqlite3.Connection, target: Path) -> None:
     """A copy of a database that is open, as it is at one moment. TargetTrouble if it cannot be made."""
     with _told(target), _written(target) as place:
-        with closing(sqlite3.connect(f"{place.as_uri()}?nolock=1", uri=True, isolation_level=None)) as copy:
+        with closing(sqlite3.connect(place, isolation_level=None)) as copy:
             copy.execute("PRAGMA synchronous = OFF")  # it is synced as a whole
-            copy.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()  # nobody else has it, whatever its disk can lock
+            copy.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()  # so that a log is nobody else's
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, with nothing beside it
             (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
