@@ -17,7 +17,7 @@ from house import House, house, tone
 
 from scriptixd.errors import TargetTrouble
 from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.copies import copy_to
+from scriptixd.jobs.store.copies import checked_copy
 from scriptixd.jobs.store.database import open_for_reading, open_state
 
 
@@ -143,7 +143,7 @@ def test_a_copy_that_is_made_while_others_write_is_of_one_moment(tmp_path: Path)
             for number in range(8):
                 copy = tmp_path / f"copy-{number}.db"
                 with closing(open_for_reading(state)) as reading, reading.reading() as connection:
-                    copy_to(connection, copy)
+                    checked_copy(connection, copy)
                 with closing(sqlite3.connect(copy)) as copied:
                     assert copied.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
                     halves = copied.execute("SELECT at FROM history GROUP BY at HAVING count(*) != 2").fetchall()
@@ -167,7 +167,7 @@ def test_who_takes_the_name_meanwhile_keeps_it(desk: Desk, tmp_path: Path, monke
         state.reading() as connection,
         pytest.raises(TargetTrouble, match="is there already"),
     ):
-        copy_to(connection, copy)
+        checked_copy(connection, copy)
     assert copy.read_text() == "somebody's"
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".part")]
 

@@ -9,21 +9,23 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from desk import Desk
+from desk import SCRIPT, Desk
 from fakes import DUTCH, Call, World, memory_disk
 from house import House, eventually, house, spoken, tone
 
 from scriptixd.errors import Stopped
 from scriptixd.jobs.delivering import Delivered
-from scriptixd.jobs.events import Closing, Held, Rejected, SourceGone, UploadFinished, UploadOpened
+from scriptixd.jobs.events import Closing, Held, Postponed, Rejected, SourceGone, UploadFinished, UploadOpened
 from scriptixd.jobs.job import ACTIVE, Job, State
 from scriptixd.jobs.recognition import NOT_KEPT
 from scriptixd.jobs.store.requests import FileToForget, Verb
@@ -81,7 +83,7 @@ def words(json_sidecar: Path) -> list[bytes]:
     """Pairs of words of a transcript, which no other file of ours has by chance."""
     results = json.loads(json_sidecar.read_text())["result"]["results"]
     spoken_words = [word[0] for one in results for word in one["result"]]
-    return [f"{first} {second}".encode() for first, second in zip(spoken_words[:6], spoken_words[1:7], strict=True)]
+    return [f"{first} {second}".encode() for first, second in pairwise(spoken_words)]
 
 
 def delivered(home: House, name: str = f"{NAME}.wav") -> Path:
@@ -186,6 +188,10 @@ def test_one_that_lies_there_still_is_left_alone_without_a_name_for_as_long_as_i
     home.until(2)
     assert found(home.state, NAME.encode()) == {}, "nor after a restart"
     assert left_alone(home.state) == 1
+    explained = json.loads(home.say("explain", str(recording), "--json").stdout)
+    assert explained["now"] == "it is left alone, for as long as it stays as it is"
+    planned = json.loads(home.say("plan", "--json").stdout)["total"]
+    assert (planned["settling"]["files"], planned["left_out"]["dismissed"]) == (0, 1)
     recording.rename(recording.with_name("renamed.wav"))
     rows = home.until(1, "held")
     assert rows[f"english/{DIRECTORY}/renamed.wav"]["error"] in (DISMISSED_BEFORE, NOT_KEPT)
@@ -478,6 +484,8 @@ def test_whoever_is_writing_a_sidecar_meanwhile_does_not(world: World) -> None:
     asked_to_forget(world, f"{NAME}.wav")
     with pytest.raises(Stopped):
         world.store.deliveries.intend(delivery, "council", f"{NAME}.json", "json", "a" * 64, None)
+    world.store.deliveries.apply(delivery, Delivered(f"{NAME}.json"), world.now.wall)
+    world.store.deliveries.apply(delivery, Postponed(1.0, f"{NAME}.json is somebody else's"), world.now.wall)
     assert names_in(world, NAME) == []
 
 
@@ -585,8 +593,6 @@ def test_nothing_of_it_lies_in_any_page_of_a_large_database() -> None:
 
 class _TemporaryWorld:
     def __init__(self, place: Path) -> None:
-        import tempfile
-
         self._directory = tempfile.TemporaryDirectory(dir=place)
         self.world = World(Path(self._directory.name))
 
@@ -730,3 +736,34 @@ def test_gone_is_forgotten_with_its_unfinished_upload_at_once(desk: Desk) -> Non
     assert after is not None
     assert after.state is State.GONE
     assert found(desk.state, NAME.encode()) == {}
+
+
+# Whoever types it
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several people")
+@pytest.mark.parametrize("who", ["root", "the service's user", "a stranger"])
+def test_root_does_it_as_the_services_user_and_a_stranger_is_refused(who: str) -> None:
+    service, stranger = 64_123, 64_124  # nobody's
+    with tempfile.TemporaryDirectory() as place:
+        base = Path(place)
+        base.chmod(0o755)
+        desk = Desk(base)
+        desk.add(f"{NAME}.mp4")
+        (base / "council" / f"{NAME}.mp4").unlink()
+        for path in (base / "council", desk.state.parent, *desk.state.parent.iterdir()):
+            os.chown(path, service, service)
+        user = {"root": 0, "the service's user": service, "a stranger": stranger}[who]
+        told = subprocess.run(
+            [SCRIPT, "forget", "--yes", "council"], user=user, group=user, extra_groups=[],
+            env={**os.environ, **desk.environment()}, capture_output=True, text=True, check=False, timeout=60,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert {path.stat().st_uid for path in desk.state.parent.iterdir()} == {service}
+        if who == "a stranger":
+            assert told.returncode == 2
+            assert "ask as the service's user, or as root" in told.stderr
+            assert len(desk.rows()) == 1
+        else:
+            assert told.returncode == 0, told.stderr
+            assert found(desk.state, NAME.encode()) == {}

@@ -9,7 +9,7 @@ from typing import Final
 from scriptixd.cli.installation import reading, settings_in
 from scriptixd.cli.output import say, size
 from scriptixd.errors import StateTrouble
-from scriptixd.jobs.store.copies import copy_to
+from scriptixd.jobs.store.copies import checked_copy
 
 ATTEMPTS: Final = 3  # a daemon that starts in this moment begins to write what is read as it lies there
 
@@ -20,7 +20,7 @@ def backup(config: str, file: str) -> None:
     for _ in range(ATTEMPTS):
         before = _marks(settings.state)
         with reading(settings) as store, store.database.reading() as connection:
-            copy_to(connection, target)
+            checked_copy(connection, target)
         if before[0] or before == _marks(settings.state):
             break
         target.unlink()

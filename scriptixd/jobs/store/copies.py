@@ -1,7 +1,7 @@
 """Copies of the state file: the ones that people ask for, and the one that is kept before its tables are changed.
 
-A copy is consistent, checked and durable, or there is none; it is never made over another file, and is its owner's
-alone. Kept ones lie beside the state file, and are deleted after a month.
+A copy is consistent and durable, or there is none; it is never made over another file, and is its owner's alone. Kept
+ones lie beside the state file, and are deleted after a month.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final
 from scriptixd.errors import StateError, TargetTrouble
 
 KEPT_FOR: Final = 30 * 86_400.0  # s: who has not missed anything by then does not go back
+CHECKS_WITH: Final = 65_536  # KiB of memory: an index is compared with its table row by row
 KEPT_SUFFIX: Final = ".backup"
 MAGIC: Final = b"SQLite format 3\0"  # sqlite.org/fileformat2: what every database begins with
 _OF_THE_SOURCE: Final = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}  # its reader says so
@@ -26,20 +27,34 @@ _OF_THE_SOURCE: Final = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}  # its reader says s
 _NO_LINK: Final = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL})
 
 
-def copy_to(connection: sqlite3.Connection, target: Path) -> None:
-    """A copy of a database that is open, as it is at one moment. TargetTrouble if it cannot be made."""
-    with _told(target), _written(target) as place:
-        with closing(sqlite3.connect(place, isolation_level=None)) as copy:
-            copy.execute("PRAGMA synchronous = OFF")  # it is synced as a whole
-            copy.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()  # so that a log is nobody else's
-            connection.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, with nothing beside it
-            (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+def checked_copy(connection: sqlite3.Connection, target: Path) -> None:
+    """A copy of a database that is open, as it is at one moment; raises TargetTrouble if it cannot be made, or is bad.
+
+    A million jobs are checked in a minute, which is why nobody waits for that who has a daemon to start.
+    """
+    with _copied(connection, target) as copy:
+        copy.execute(f"PRAGMA cache_size = -{CHECKS_WITH}").fetchone()
+        (verdict,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
             raise TargetTrouble(
                 f"what was copied to {target} is damaged: {verdict}",
                 "see whether its disk is in order, and with scriptixd check whether the state file is",
             )
+
+
+@contextmanager
+def _copied(connection: sqlite3.Connection, target: Path) -> Iterator[sqlite3.Connection]:
+    """The copy, as long as it has not got its name."""
+    with (
+        _told(target),
+        _written(target) as place,
+        closing(sqlite3.connect(place, isolation_level=None)) as copy,
+    ):
+        copy.execute("PRAGMA synchronous = OFF")  # it is synced as a whole
+        copy.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()  # so that a log is nobody else's
+        connection.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, with nothing beside it
+        yield copy
 
 
 def keep_copy(connection: sqlite3.Connection, state: Path, at: float) -> None:
@@ -48,7 +63,8 @@ def keep_copy(connection: sqlite3.Connection, state: Path, at: float) -> None:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
     target = state.absolute().with_name(f"{state.name}.schema-{number}.{stamp}{KEPT_SUFFIX}")
     try:
-        copy_to(connection, target)
+        with _copied(connection, target):
+            pass
     except TargetTrouble as trouble:
         raise StateError(
             f"before the state file {state} is brought up to date a copy of it is kept, and {trouble.what}",

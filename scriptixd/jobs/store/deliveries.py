@@ -53,6 +53,12 @@ class Deliveries:
             row = connection.execute(query, (delivery_id,)).fetchone()
         return delivery_from(row) if row else None
 
+    def _current(self, delivery: Delivery) -> Delivery | None:
+        """A delivery as it is now; None if it is no more, and perhaps its number another one's."""
+        current = self.get(delivery.id)
+        same = current is not None and (current.job_id, current.source_id) == (delivery.job_id, delivery.source_id)
+        return current if same else None
+
     def siblings(self, delivery: Delivery) -> Sequence[tuple[Delivery, Source]]:
         """The other shares of its job for which sidecars were written, the latest first."""
         query = f"""SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE job_id = ? AND id != ? AND state != 'dropped'
@@ -64,9 +70,12 @@ class Deliveries:
         return [(one, sources[one.source_id]) for one in found if one.source_id in sources]
 
     def apply(self, delivery: Delivery, event: DeliveryEvent, at: float) -> Delivery:
-        """The delivery after the event, committed with its history row."""
+        """The delivery after the event, committed with its history row; of one that is no more, nothing is told."""
         with self._database.transaction() as connection:
-            after = advance_delivery(self.get(delivery.id) or delivery, event)
+            current = self._current(delivery)
+            after = advance_delivery(current or delivery, event)
+            if current is None:
+                return after
             connection.execute(
                 """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, hint = ?, updated_at = ?
                 WHERE id = ?""",
@@ -123,8 +132,7 @@ class Deliveries:
         Raises Stopped if the delivery is no more: its file was forgotten meanwhile.
         """
         with self._database.transaction() as connection:
-            current = self.get(delivery.id)
-            if current is None or (current.job_id, current.source_id) != (delivery.job_id, delivery.source_id):
+            if self._current(delivery) is None:
                 raise Stopped(f"delivery {delivery.id} is no more")
             connection.execute(
                 "DELETE FROM sidecars WHERE folder = ? AND path = ? AND delivery_id != ?",

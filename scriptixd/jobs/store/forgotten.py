@@ -63,6 +63,13 @@ class Forgotten:
             connection.execute("DELETE FROM forgotten WHERE folder = ? AND directory = ? AND name = ?", place)
         return True
 
+    def known(self, folder: str) -> Callable[[str], Stat | None]:
+        """What a path below a folder was when it was forgotten, None if it was not: for whoever asks about many."""
+        query = "SELECT name, size, mtime_ns, inode FROM forgotten WHERE folder = ?"
+        with self._database.reading() as connection:
+            stats = {bytes(row[0]): Stat(*row[1:]) for row in connection.execute(query, (folder,))}
+        return lambda path: stats.get(self._of(folder, os.fsencode(path))) if stats else None
+
     def has(self, source: Source) -> bool:
         """Whether a file was to be forgotten under another name, by its inode, size and mtime."""
         query = (
