@@ -173,8 +173,7 @@ def _tell(files: Sequence[File], outcomes: Sequence[str | None]) -> None:
         say(f"{len(files) - later} file(s) are forgotten" + (f"; {later} of them later: {LATER}" if later else ""))
         return
     for one, outcome in zip(files, outcomes, strict=True):
-        alone = "; it lies there still, and is left alone" if one.stays and outcome else ""
-        say(f"{one.place}: {outcome or LATER}{alone}")
+        say(f"{one.place}: {outcome or LATER}")
 
 
 def _emptied(settings: Settings) -> bool:

@@ -86,7 +86,7 @@ class Erasing:
         if heard == UNNAMED:
             self._postpone(erasure, Trouble(NOT_NAMED), pacing.session_wait(waited), now, failed=False)
         elif isinstance(heard, str):
-            self._store.erasures.named(erasure, heard)
+            self._store.erasures.named(erasure, heard, now.wall)
         return self._rest(heard, now)
 
     def _session_of(self, erasure: Erasure) -> str:

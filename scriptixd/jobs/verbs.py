@@ -95,6 +95,8 @@ def _forget(store: Store, file: FileToForget, now: Now) -> str:
     if left.adopted:
         named = ", ".join(left.adopted)
         told.append(f"who has its transcription is not known here: look for {named} in Scriptix's dashboard")
+    if file.stays:
+        told.append("it lies there still, and is left alone")
     return "; ".join(told)
 
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from scriptixd.errors import with_hint
+from scriptixd.jobs.clock import local_day
 from scriptixd.jobs.events import UploadOpened
 from scriptixd.jobs.job import ACTIVE, Job, State
 from scriptixd.jobs.store.database import Database
@@ -146,11 +147,18 @@ class Erasures:
         """Whether a person wants this session erased, and it is not yet."""
         return self._one("kind = ? AND remote_id = ? AND ordered = 1", (Remnant.SESSION, session_id)) is not None
 
-    def named(self, erasure: Erasure, session_id: str) -> None:
-        """The upload that was to be given up has become a session: that is what is to be erased."""
+    def named(self, erasure: Erasure, session_id: str, at: float) -> None:
+        """The upload that was to be given up has become a session: it was paid for, and that is to be erased."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET session_id = ?, version = version + 1 WHERE id = ?", (session_id, erasure.job_id)
+                """INSERT INTO ledger (job_id, day, folder, media_seconds, failed, paid_at)
+                SELECT id, ?, folder, media_seconds, 0, ? FROM jobs WHERE id = ? AND uploaded_at IS NULL""",
+                (local_day(at), at, erasure.job_id),
+            )
+            connection.execute(
+                """UPDATE jobs SET session_id = ?, uploaded_at = coalesce(uploaded_at, ?), version = version + 1
+                WHERE id = ?""",
+                (session_id, at, erasure.job_id),
             )
             connection.execute(
                 "UPDATE OR REPLACE erasures SET kind = ?, remote_id = ?, reason = '', hint = '' WHERE id = ?",

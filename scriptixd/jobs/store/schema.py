@@ -264,6 +264,7 @@ CREATE TABLE forgotten (             -- files that lie there still: left alone f
     since REAL NOT NULL,
     PRIMARY KEY (folder, directory, name)
 ) STRICT;
+CREATE INDEX forgotten_by_inode ON forgotten (folder, inode);    -- what was renamed
 """
 
 MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE, _FORGETTING)  # number n is MIGRATIONS[n - 1]
