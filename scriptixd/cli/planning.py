@@ -118,6 +118,7 @@ def _memory(folder: Folder, store: Store | None, running: Mapping[str, LiveFolde
         before,
         max(0, most - arrived) if most is not None else None,
         stands_in_the_way,
+        store.sources.forgotten.known(folder.name),
     )
 
 

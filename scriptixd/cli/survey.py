@@ -22,7 +22,7 @@ from scriptixd.jobs.source import Existing
 from scriptixd.jobs.store import views
 from scriptixd.jobs.store.views import SourceView
 from scriptixd.roots.paths import joined, shown
-from scriptixd.roots.root import Entry, Kind, Root
+from scriptixd.roots.root import Entry, Kind, Root, Stat
 from scriptixd.watch.filters import Filter
 
 PLACEHOLDER: Final = 2**20  # bytes: a smaller file may lie in its directory entry, and take no room of its own
@@ -111,6 +111,7 @@ class Memory:
     before: Filter | None = None  # what was picked up then, if that is another filter than today's
     allowance: int | None = None  # how many new files go without a yes; None: any number
     obstacles: Callable[[Root], Sequence[Obstacle]] = lambda _: ()  # asks the disk
+    forgotten: Callable[[str], Stat | None] = lambda _: None  # by path: what was left alone without a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,8 @@ class Survey:
             return None
         size = entry.stat.size
         view = self.memory.sources.get(path)
+        if view is None and (left := self.memory.forgotten(path)) is not None and left.same_content(entry.stat):
+            return _File(path, size, Fate.DISMISSED, None, here=True)
         current = view is not None and (view.size, view.mtime) == (size, entry.stat.mtime_ns / 1e9)
         return _File(
             path,

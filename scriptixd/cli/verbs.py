@@ -266,6 +266,57 @@ def resume(folders: Folders = None, config: Config = CONFIG) -> None:
     pausing.ask(config, Verb.RESUME, folders or ())
 
 
+@app.command(epilog="Example: scriptixd report --month 2026-05 --by rule --csv")
+def report(
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="YYYY-MM", help="One month, instead of the last twelve.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", metavar="folder|rule", help="What is summed up.")] = "folder",
+    config: Config = CONFIG,
+    as_csv: Annotated[bool, typer.Option("--csv", help="For spreadsheets: comma-separated, hours as numbers.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell what was paid: jobs, hours of media, failures, and how much was known already and cost nothing.
+
+    The folder is the one that was charged; the rule is the one that matches the file today. A length that nobody
+    told is counted as unknown, and never guessed.
+    """
+    from scriptixd.cli import reporting
+
+    reporting.report(config, month, by, as_csv=as_csv, as_json=as_json)
+
+
+@app.command(epilog="Example: scriptixd forget --sidecars council/interview.mp4")
+def forget(
+    names: Names,
+    sidecars: Annotated[
+        bool, typer.Option("--sidecars", help="Remove our sidecars, too, but none that somebody has edited.")
+    ] = False,
+    config: Config = CONFIG,
+    yes: Yes = False,
+) -> None:
+    """Erase what is known of files for good: transcript, names and story, here and at Scriptix; of a folder, all.
+
+    It asks first, and without a terminal needs --yes. Remove the recordings before: one that lies there still is left
+    alone from then on, without a name, for as long as it stays as it is. What was paid for is not paid for again by
+    itself. What is out of reach, as copies of the state file, is listed at the end.
+    """
+    from scriptixd.cli import forgetting
+
+    raise typer.Exit(forgetting.forget(config, names, sidecars=sidecars, yes=yes))
+
+
+@app.command(epilog="Example: scriptixd backup /root/scriptixd-2026-05-01.db")
+def backup(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where the copy goes; never over another file.")],
+    config: Config = CONFIG,
+) -> None:
+    """Copy the state file as it is at one moment, also while the daemon runs; the copy is checked, and only yours."""
+    from scriptixd.cli import backing
+
+    backing.backup(config, file)
+
+
 @app.command(epilog="Example: scriptixd convert result.json -f srt --language nl -o meeting.srt")
 def convert(
     result: Annotated[str, typer.Argument(metavar="RESULT.json", help="A result of Scriptix, or our JSON sidecar.")],

@@ -23,6 +23,7 @@ from scriptixd.daemon.house import House, build
 from scriptixd.daemon.loop import MOVED_LATELY, Loop, standing_still
 from scriptixd.daemon.reloading import Reloading
 from scriptixd.daemon.standstills import pause_of
+from scriptixd.daemon.upkeep import Upkeep
 from scriptixd.errors import ConfigurationError, StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Pause
@@ -76,6 +77,7 @@ class Daemon:
         self._stuck: Collection[str] = frozenset()
         self._told: Live | None = None
         self._minded_at = self._started.boot
+        self._upkeep = Upkeep(settings.state)
 
     def run(self, *, once: bool = False, show: Callable[[Snapshot], None] | None = None) -> int:
         """Work until SIGTERM or SIGINT; with `once`, until nothing is left that goes on by itself.
@@ -177,12 +179,14 @@ class Daemon:
             for watcher in house.tower.watchers.values():
                 watcher.nudge()
         if applied:
-            if house.limits.look_again():
+            stopped = house.stopped_uploads()
+            if house.limits.look_again() or stopped:
                 house.service.interrupt_uploads()  # also one that waits for the service to take what it has
             house.wake()
         if self._asked_to_reload:
             self._asked_to_reload = False
             self._reload(house)
+        self._upkeep.run_once(now)
         stuck, self._stuck = self._stuck, house.folders.stuck()
         if stuck != self._stuck:
             house.wake()  # whoever is to go on in place of those that wait

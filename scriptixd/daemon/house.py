@@ -109,6 +109,15 @@ class House:
         self.figures.listen(loop.name, loop.beat)
         self.chores.append(loop)
 
+    def stopped_uploads(self) -> bool:
+        """Whether any upload is still being sent whose job a person has stopped meanwhile."""
+        under_way = [upload.job_id for upload in self.figures.uploads()]
+        jobs = ((id_, self.store.jobs.get(id_)) for id_ in under_way)
+        stopped = [id_ for id_, job in jobs if job is None or job.state is State.DISMISSED]
+        for id_ in stopped:
+            self.figures.ended(id_)
+        return bool(stopped)
+
 
 def access_of(settings: Settings) -> Access:
     """How the service room is to reach Scriptix."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from scriptixd.errors import ShareTrouble
@@ -43,7 +44,7 @@ class Recognition:
             return self._asked_otherwise(job)
         if self.is_forgotten(into):
             try:
-                reply = self.kept_elsewhere(into)
+                reply = self.kept_elsewhere(into, job)
             except ShareTrouble as away:
                 return Postponed(now.wall + SHARE_AGAIN, away.what, away.hint, failed=False)
             if reply is None:
@@ -89,25 +90,27 @@ class Recognition:
             return None
         return Held(sentence)
 
-    def kept_elsewhere(self, job: Job) -> bytes | None:
-        """The reply of a job that is stored no more, from one of its sidecars or from the service; None: from nowhere.
+    def kept_elsewhere(self, job: Job, copy: Job | None = None) -> bytes | None:
+        """The reply of a job that is stored no more, from a sidecar of it or of its copy, or from the service.
 
-        Raises ShareTrouble where it may lie on a disk that is away, and what the service's silence raises.
+        None: from nowhere. Raises ShareTrouble where it may lie on a disk that is away, and what the service's silence
+        raises.
         """
-        beside = kept_beside(self._store, self._beside, job)
+        beside = kept_beside(self._store, self._beside, job, copy)
         if beside is not None:
             return beside
         ours = (job.service, job.key_fingerprint) == (self._uploads.origin, self._uploads.key_fingerprint)
-        if ours and job.session_id:
+        if ours and job.session_id and not self._store.erasures.is_ordered(job.session_id):
             answer = self._sessions.look(job.session_id)
             if isinstance(answer, Finished):
                 return answer.body
         return None
 
 
-def kept_beside(store: Store, beside: Beside, job: Job) -> bytes | None:
-    """The reply of a job from one of its sidecars; raises ShareTrouble where it may lie on a disk that is away."""
-    for one in _sidecars(store, beside, job):
+def kept_beside(store: Store, beside: Beside, job: Job, copy: Job | None = None) -> bytes | None:
+    """The reply of a job from a sidecar, of it or of its copy; ShareTrouble where a disk that is away may have it."""
+    of = (job,) if copy is None else (job, copy)
+    for one in chain.from_iterable(_sidecars(store, beside, each) for each in of):
         if (one.sha256, one.size, one.request) == (job.sha256, job.stat.size, job.request):
             return one.body
     return None

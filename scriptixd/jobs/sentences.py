@@ -45,6 +45,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "ErrandPostponed": "the command after it has failed, and is tried again",
     "ErrandGivenUp": "the command after it has failed for a day, and was given up",
     "ErrandDropped": "the command after it is not run",
+    "Forgotten": "was forgotten: its transcript, its names and its story were erased",
 }
 
 

@@ -16,7 +16,7 @@ from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Un
 from scriptixd.jobs.job import DeliveryState, Job, Request, State
 from scriptixd.jobs.source import QuestionKind, Source
 from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.requests import Verb, VerbRequest
+from scriptixd.jobs.store.requests import FileToForget, Verb, VerbRequest
 from scriptixd.jobs.transitions import furthest
 
 # Requests in one transaction, a tenth of a second: a yes to 100,000 files must not keep us from stopping.
@@ -51,10 +51,14 @@ def apply_some_requests(store: Store, request_of: Callable[[Source], Request | N
     with store.database.transaction() if requests else nullcontext():
         for request in requests:
             store.requests.applied(request, _apply(store, request, request_of, now), now.wall)
+    if any(request.verb is Verb.FORGET for request in requests):
+        store.database.empty_log()  # where somebody reads just now, the verb sees to it again
     return len(requests)
 
 
 def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Request | None], now: Now) -> str:
+    if request.file is not None:
+        return _forget(store, request.file, now)
     if request.folder is not None:
         return _apply_to_folder(store, request.verb, request.folder, now)
     if request.delivery_id is not None and request.wishes is not None:
@@ -81,6 +85,23 @@ def _apply_to_folder(store: Store, verb: Verb, folder: str, now: Now) -> str:
             return _resume(store, folder)
         case _:
             return _answer(store, verb, folder, now)
+
+
+def _forget(store: Store, file: FileToForget, now: Now) -> str:
+    left = store.forgetting.forget(file, now.wall)
+    if left is None:
+        return "nothing is known of it any more"
+    told = ["forgotten"]
+    if left.shared:
+        told.append("its transcript stays, for another file has the same content")
+    if left.ordered:
+        told.append("Scriptix is told to erase what it has of it")
+    if left.adopted:
+        named = ", ".join(left.adopted)
+        told.append(f"who has its transcription is not known here: look for {named} in Scriptix's dashboard")
+    if file.stays:
+        told.append("it lies there still, and is left alone")
+    return "; ".join(told)
 
 
 def _answer(store: Store, verb: Verb, folder: str, now: Now) -> str:

@@ -9,7 +9,9 @@ from scriptixd.jobs.store.deliveries import Deliveries
 from scriptixd.jobs.store.erasures import Erasures
 from scriptixd.jobs.store.errands import Errands
 from scriptixd.jobs.store.expiry import Expiry
+from scriptixd.jobs.store.forgetting import Forgetting
 from scriptixd.jobs.store.jobs import Jobs
+from scriptixd.jobs.store.ledger import Ledger
 from scriptixd.jobs.store.limits import Openings, Pauses
 from scriptixd.jobs.store.notices import Notices
 from scriptixd.jobs.store.requests import Requests
@@ -30,6 +32,8 @@ class Store:
         self.jobs = Jobs(database, self.erasures, self.contents)
         self.sources = Sources(database, self.jobs)
         self.deliveries = Deliveries(database, self.jobs, self.erasures, self.errands)
+        self.forgetting = Forgetting(database, self.jobs, self.sources, self.erasures)
+        self.ledger = Ledger(database)
         self.requests = Requests(database)
         self.asked = Asked(database)
         self.openings = Openings(database)

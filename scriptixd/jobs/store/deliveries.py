@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from scriptixd.errors import with_hint
+from scriptixd.errors import Stopped, with_hint
 from scriptixd.jobs.delivering import Delivered, DeliveryEvent, RenderRequested, Unwanted, advance_delivery
 from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
@@ -55,6 +55,12 @@ class Deliveries:
             row = connection.execute(query, (delivery_id,)).fetchone()
         return delivery_from(row) if row else None
 
+    def _current(self, delivery: Delivery) -> Delivery | None:
+        """A delivery as it is now; None if it is no more, and perhaps its number another one's."""
+        current = self.get(delivery.id)
+        same = current is not None and (current.job_id, current.source_id) == (delivery.job_id, delivery.source_id)
+        return current if same else None
+
     def siblings(self, delivery: Delivery) -> Sequence[tuple[Delivery, Source]]:
         """The other shares of its job for which sidecars were written, the latest first."""
         query = f"""SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE job_id = ? AND id != ? AND state != 'dropped'
@@ -66,9 +72,12 @@ class Deliveries:
         return [(one, sources[one.source_id]) for one in found if one.source_id in sources]
 
     def apply(self, delivery: Delivery, event: DeliveryEvent, at: float) -> Delivery:
-        """The delivery after the event, committed with its history row."""
+        """The delivery after the event, committed with its history row; of one that is no more, nothing is told."""
         with self._database.transaction() as connection:
-            after = advance_delivery(self.get(delivery.id) or delivery, event)
+            current = self._current(delivery)
+            after = advance_delivery(current or delivery, event)
+            if current is None:
+                return after
             connection.execute(
                 """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, hint = ?, wishes = ?,
                 updated_at = ? WHERE id = ?""",
@@ -143,8 +152,13 @@ class Deliveries:
     def intend(
         self, delivery: Delivery, folder: str, path: str, output: str, sha256: str, replaces: str | None
     ) -> Sidecar:
-        """Commit a sidecar's name and hash, before it is written over our own file of the hash `replaces`."""
+        """Commit a sidecar's name and hash, before it is written over our own file of the hash `replaces`.
+
+        Raises Stopped if the delivery is no more: its file was forgotten meanwhile.
+        """
         with self._database.transaction() as connection:
+            if self._current(delivery) is None:
+                raise Stopped(f"delivery {delivery.id} is no more")
             connection.execute(
                 "DELETE FROM sidecars WHERE folder = ? AND path = ? AND (delivery_id != ? OR former = 1)",
                 (folder, os.fsencode(path), delivery.id),

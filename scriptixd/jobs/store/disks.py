@@ -83,11 +83,17 @@ class Disks:
             row = connection.execute("SELECT scope FROM passes WHERE folder = ?", (folder,)).fetchone()
         return row[0] if row else None
 
-    def unread(self, folder: str) -> Collection[str]:
+    def unread(self, folder: str) -> frozenset[str]:
         """The files, and the directories as a whole, that the last complete pass could not see."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT unread FROM passes WHERE folder = ?", (folder,)).fetchone()
         return frozenset(json.loads(row[0])) if row else frozenset()
+
+    def forget_unread(self, folder: str, path: str) -> None:
+        """The path of a file that is to be forgotten is not among what could not be seen."""
+        left = sorted(self.unread(folder) - {path})
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE passes SET unread = ? WHERE folder = ?", (json.dumps(left), folder))
 
     def ask(self, folder: str, question: Question, at: float) -> bool:
         """Whether a person has said yes to this question; the folder asks it from now on, and no other."""

@@ -312,10 +312,29 @@ CREATE TABLE errands (               -- commands that are still to be run after 
 CREATE INDEX errands_by_due ON errands (due_at);
 """
 
+_FORGETTING = """
+ALTER TABLE requests ADD COLUMN source_id INTEGER;  -- of a request that concerns one file; its job_id is 0
+ALTER TABLE requests ADD COLUMN stays INTEGER;      -- whether that file still lies there, if it is to be forgotten
+ALTER TABLE erasures ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;  -- by a person: no setting takes it back
+
+CREATE TABLE forgotten (             -- files that lie there still: left alone for as long as they stay as they are
+    folder TEXT NOT NULL,
+    directory BLOB NOT NULL,         -- digests, from which no name can be read
+    name BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    since REAL NOT NULL,
+    PRIMARY KEY (folder, directory, name)
+) STRICT;
+CREATE INDEX forgotten_by_inode ON forgotten (folder, inode);    -- what was renamed
+"""
+
 MIGRATIONS: Final = (
     _FOUNDATION,
     _TRUSTED_WATCHING,
     _ASKING_LITTLE,
     _MADE_ANEW,
     _TELLING,
+    _FORGETTING,
 )  # number n is MIGRATIONS[n - 1]

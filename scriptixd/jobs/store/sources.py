@@ -16,6 +16,7 @@ from scriptixd.jobs.job import ADOPTED_UPLOAD
 from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_FLOOD, Restless, Sighting, Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.disks import Disks
+from scriptixd.jobs.store.forgotten import Forgotten
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import SOURCE_COLUMNS, join, source_from, split
 from scriptixd.jobs.store.succession import Succession
@@ -67,7 +68,8 @@ class Sources(Disks):
 
     def __init__(self, database: Database, jobs: Jobs) -> None:
         super().__init__(database)
-        self._succession = Succession(database, jobs)
+        self.forgotten = Forgotten(database)
+        self._succession = Succession(database, jobs, self.forgotten)
 
     def get(self, source_id: int) -> Source | None:
         return self._one("sources.id = ?", (source_id,))
@@ -77,12 +79,12 @@ class Sources(Disks):
         return self._one("folder = ? AND directory = ? AND name = ?", (folder, *split(path)))
 
     def in_directory(self, folder: str, directory: str) -> Mapping[str, Source]:
-        """Every source that was ever seen in a directory, by name."""
+        """Every source that was ever seen in a directory, by name; what was forgotten, by whatever name it is met."""
         query = f"SELECT {SOURCE_COLUMNS} FROM sources WHERE folder = ? AND directory = ? ORDER BY id"
         with self._database.reading() as connection:
             rows = connection.execute(query, (folder, os.fsencode(directory))).fetchall()
         # Of a directory of 50,000 files nobody else waits for the records.
-        return {source.name: source for source in map(source_from, rows)}
+        return self.forgotten.among(folder, directory, {source.name: source for source in map(source_from, rows)})
 
     def knows(self, folder: str) -> bool:
         """Whether any source is present."""
@@ -207,6 +209,8 @@ class Sources(Disks):
         return known
 
     def _miss(self, connection: sqlite3.Connection, folder: str, directory: str, name: str, at: float) -> None:
+        if self.forgotten.left(folder, directory, name):
+            return
         place = (folder, os.fsencode(directory), os.fsencode(name))
         source = self._one("folder = ? AND directory = ? AND name = ?", place)
         if source is None or not source.present or self._succession.renamed(source, at):
