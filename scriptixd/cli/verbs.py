@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from scriptixd import __version__
 from scriptixd.cli.output import complain_of
+from scriptixd.cli.service_verbs import install, uninstall
 from scriptixd.errors import StartError, TargetTrouble, Trouble
 
 INTERRUPTED = 130  # what shells report for SIGINT
@@ -302,3 +303,9 @@ def demo(
     from scriptixd.cli import demonstrating
 
     raise typer.Exit(demonstrating.demo(keep=keep))
+
+
+app.command(epilog="Example: sudo scriptixd install --apply --folder /srv/media/council --language nl --key-file -")(
+    install
+)
+app.command(epilog="Example: sudo scriptixd uninstall --apply")(uninstall)
