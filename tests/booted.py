@@ -55,7 +55,7 @@ class Machine:
 
     def __init__(self, init: int, python: str, packages: list[str]) -> None:
         self._init = init
-        self._python = python
+        self.python = python
         self._packages = packages
 
     def answer(self, *command: str, given: bytes | None = None) -> subprocess.CompletedProcess[str]:
@@ -102,7 +102,7 @@ class Machine:
     def get_ready(self) -> None:
         """Install this code, where `pip install .` would."""
         self.ask("systemctl", "start", "dbus.socket")  # systemd-run waits by it
-        self.ask(self._python, "-m", "venv", "--without-pip", "/opt/scriptixd")
+        self.ask(self.python, "-m", "venv", "--without-pip", "/opt/scriptixd")
         self.pip_install()
 
     def pip_install(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ def service(booted: Machine) -> Iterator[Machine]:
     assert booted.shown()["ActiveState"] == "active", (done.stdout, done.stderr)
     yield booted
     booted.answer("umount", "/mnt/before", "/mnt/after")
-    booted.clear()
 
 
 def recording(at: Path, seconds: float = 1.0, pitch: int = 40) -> bytes:
@@ -32,7 +32,10 @@ def recording(at: Path, seconds: float = 1.0, pitch: int = 40) -> bytes:
 
 def folders(*paths: str) -> dict[str, Any]:
     (one,) = CONFIG["folders"]
-    return {**CONFIG, "folders": [{**one, "path": path, "name": path.split("/")[2]} for path in paths]}
+    return {
+        **CONFIG,
+        "folders": [{**one, "path": path, "name": path.split("/")[2], "existing": "process"} for path in paths],
+    }
 
 
 def test_under_the_shipped_unit_a_recording_gets_its_sidecar_and_the_end_is_a_success(
@@ -138,7 +141,7 @@ def test_a_share_is_writable_that_was_mounted_before_or_after_the_start_and_afte
             service.drop(f"{place}/council/{moment}.wav", recording(tmp_path, 1.0, 42 + pitch))
         for place in places:
             sidecar = f"{place}/council/{moment}.json"
-            eventually(lambda path=sidecar: service.has(path), f"{sidecar} appears", 60.0)  # type: ignore[misc]
+            eventually(partial(service.has, sidecar), f"{sidecar} appears", 60.0)
             assert service.owned(sidecar) == "scriptixd media 664"
         service.restart()
 

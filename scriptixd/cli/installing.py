@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Final
 
 import scriptixd
+from scriptixd import __version__
 from scriptixd.cli.first_configuration import First
+from scriptixd.cli.installation import live_figures
 from scriptixd.cli.output import Colour, complain, say, say_marked
 from scriptixd.cli.performing import BUS, group_named, needs_root, perform, primary_group, standing, unit_text
 from scriptixd.cli.steps import Configuration, Found, Key, Media, Start, Step, Wish, installation, shell
@@ -195,7 +197,7 @@ def _do(instance: Instance, asked: Asked, found: Found, steps: tuple[Step, ...],
 
     if asked.key_file is not None and not os.path.lexists(instance.key):
         key()  # before anything is done
-    changed = False
+    changed = settings is not None and _runs_on(settings)
     try:
         for step in steps:
             look = standing(step.action)
@@ -213,6 +215,14 @@ def _do(instance: Instance, asked: Asked, found: Found, steps: tuple[Step, ...],
     for remark in _unheeded(instance, asked, settings):
         say_marked("note", Colour.YELLOW, remark)
     return _look(instance, found)
+
+
+def _runs_on(settings: Settings) -> bool:
+    """Whether a daemon runs that another version started, or with other folders than the configuration names now."""
+    live = live_figures(settings)
+    if live is None:
+        return False
+    return live.version != __version__ or {one.name for one in live.folders} != {one.name for one in settings.folders}
 
 
 def _say_there(step: Step, remark: str) -> None:
