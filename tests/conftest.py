@@ -40,8 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first = [item for item in turns if item is not None]
     chosen = set(first)
     items[:] = first + [item for item in items if item not in chosen]
-    for item in of(BOOTED):  # one machine is booted for all of them
-        item.add_marker(pytest.mark.xdist_group("systemd"))
+    for item in of(BOOTED):  # one machine is booted for all of a file
+        item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(autouse=True)

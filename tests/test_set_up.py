@@ -176,7 +176,7 @@ def test_it_ends_and_lists_what_is_left_and_purges_all_but_the_sidecars(machine:
     machine.put("/var/lib/scriptixd/state.db.before-2", b"a backup")
 
     def listed(said: str) -> list[str]:
-        return [line.split("  ")[0] for line in said.partition("where\n")[2].splitlines()[:-1]]
+        return [line.split("  ")[0] for line in said.partition("where\n")[2].partition("Copies")[0].splitlines()]
 
     told = machine.say("uninstall")
     assert told.returncode == 0, told.stderr
