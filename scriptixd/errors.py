@@ -14,6 +14,7 @@ listed here is our own bug. The sentence says what happened and to which file, t
     │   ├── AccountTrouble    the key or the address is refused: 401, 403, a wrong api.url
     │   ├── QuotaTrouble      402: only new uploads pause
     │   ├── FolderTrouble     400 or 422 that names the folder's language or document type
+    │   ├── ReceiverTrouble   an address of `notify` takes no message, and waiting does not help
     │   └── StartError        nothing was started, exit code 2
     │       ├── ConfigurationError   all problems of the configuration at once
     │       ├── StateError           the state file is corrupt, newer, or on a network share
@@ -90,6 +91,10 @@ class QuotaTrouble(AdministratorHeals):
 
 class FolderTrouble(AdministratorHeals):
     """The service refuses what this folder asks for: its language or its document type."""
+
+
+class ReceiverTrouble(AdministratorHeals):
+    """An address that is to be told something is none, or refuses what it is told."""
 
 
 class StartError(AdministratorHeals):

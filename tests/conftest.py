@@ -18,7 +18,7 @@ LINGER = 5.0  # s that a thread of a library may take to see that it is over
 # What takes longest begins first, or one worker would be left alone with it; what waits for clocks takes turns with
 # what keeps a core busy.
 BOOTED: Final = ("test_systemd.py", "test_set_up.py")
-WAITING: Final = ("test_shares.py", "test_pause.py", "test_erasing_daemon.py", *BOOTED)
+WAITING: Final = ("test_shares.py", "test_pause.py", "test_erasing_daemon.py", "test_forget.py", *BOOTED)
 WORKING: Final = (
     "test_demo.py",
     "test_daemon.py",

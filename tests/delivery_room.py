@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scriptixd.captions import Manner, Units
+from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.room import DeliveryRoom
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Closing, Event, Hashed, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import DeliveryState, DocumentType, Job, Labels, OutputPlace, Request, Terms
+from scriptixd.jobs.recognition import kept_beside
 from scriptixd.jobs.source import Admission, Look, Sighting, Source
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
@@ -70,7 +72,13 @@ class Room:
         self.reopen()
 
     def reopen(self) -> None:
-        self.room = DeliveryRoom(self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None, Claims(1, tuple))
+        self.beside = SidecarsBeside(self.folders, self.store)
+        self.room = DeliveryRoom(
+            self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None, Claims(1, tuple), self.kept_elsewhere
+        )
+
+    def kept_elsewhere(self, job: Job) -> bytes | None:
+        return kept_beside(self.store, self.beside, job)
 
     def settle(self, name: str, content: bytes) -> Source:
         path = self.place / name

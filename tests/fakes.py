@@ -459,7 +459,7 @@ class World:
             self.folders,
             self.service,
             Asking(self.store, self.service, self.service, self.rounds, self.deadline),
-            Recognition(self.store, SidecarsBeside(self.folders), self.service, self.service),
+            Recognition(self.store, SidecarsBeside(self.folders, self.store), self.service, self.service),
             self.desk,
             self.examiner,
             self.limits,
@@ -631,6 +631,15 @@ class World:
             if rest > 0:
                 return rest
         raise AssertionError(f"no end after {most} steps")
+
+    def erase_all(self, most: int = 200) -> None:
+        """Erase, and let time pass while it has to wait, until nothing is left to be erased."""
+        for _ in range(most):
+            rest = self.erase()
+            if not self.store.erasures.backlog().planned:
+                return
+            self.pass_time(rest + 0.001)
+        raise AssertionError(f"no end after {most} turns: {self.store.erasures.backlog()}")
 
     def drive(self, most: int = 400) -> int:
         """Work, and let time pass while there is nothing to do, until no job is active; returns the turns it took."""

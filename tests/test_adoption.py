@@ -12,10 +12,11 @@ import pytest
 from fakes import DUTCH, ENGLISH, Call, World, sha256
 
 from scriptixd.captions import Units
+from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.room import ADOPTED, DeliveryRoom
 from scriptixd.jobs.claims import Claims
-from scriptixd.jobs.job import DeliveryState, DocumentType, State
-from scriptixd.jobs.recognition import NOT_KEPT
+from scriptixd.jobs.job import DeliveryState, DocumentType, Job, State
+from scriptixd.jobs.recognition import NOT_KEPT, kept_beside
 from scriptixd.jobs.source import HELD_FOR_EXISTING
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
@@ -30,7 +31,12 @@ class Office(World):
 
     def start(self) -> None:
         super().start()
-        self.room = DeliveryRoom(self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None, Claims(1, lambda: ()))
+        self.room = DeliveryRoom(
+            self.store, self.folders, Units.AUTO, lambda: 0.5, lambda: None, Claims(1, lambda: ()), self.kept_elsewhere
+        )
+
+    def kept_elsewhere(self, job: Job) -> bytes | None:
+        return kept_beside(self.store, SidecarsBeside(self.folders, self.store), job)
 
     def found(self, folder: str, directory: str = "") -> dict[str, Stat]:
         return {name: stat for name, stat in super().found(folder, directory).items() if name.endswith(".wav")}
@@ -116,6 +122,20 @@ def test_a_folder_that_moves_with_its_sidecars_brings_them_along(done: Office, l
     assert done.state_of("a.wav", "archive") is State.READY
     assert done.files("archive") == before
     assert done.service.asked.total() == 0
+
+
+def test_what_costs_nothing_is_no_part_of_a_flood(done: Office) -> None:
+    done.drop("copy.wav", LONG)
+    done.work()
+    assert done.store.sources.arrived("council", done.now.wall - 3600.0) == 1, "the first, which was paid"
+    shutil.copytree(done.base / "council", done.base / "archive", dirs_exist_ok=True)
+    done.forget_everything()
+    for folder in ("council", "archive"):
+        done.scan(folder)
+        assert done.store.sources.arrived(folder, done.now.wall - 3600.0) == 2, "nobody knows yet"
+    done.work()
+    for folder in ("council", "archive"):
+        assert done.store.sources.arrived(folder, done.now.wall - 3600.0) == 0
 
 
 def test_an_edited_sidecar_is_adopted_as_it_is_and_never_written_over(done: Office) -> None:

@@ -30,7 +30,7 @@ from scriptixd.roots.root import Stat
 NASTY: Final = b"a\x1b[31m\nb\xff.mp4"
 VERBS: Final = (
     "run", "check", "plan", "status", "list", "explain", "approve", "dismiss", "retry", "redo", "pause", "resume",
-    "convert", "sandbox", "demo",
+    "render", "report", "forget", "backup", "convert", "sandbox", "demo",
 )  # fmt: skip
 KEYS: Final = {
     "path", "relative_path", "folder", "state", "language", "document_type", "size", "sha256", "session_id", "attempts",
@@ -622,7 +622,7 @@ def test_check_says_in_words_what_is_good_and_what_is_not(desk: Desk) -> None:
         rf"ok +council: {place} is on \w+ .*, readable and writable for \w+; watched by (events|poll): .*complete after"
     )
     assert re.match(told, about[0])
-    assert re.match(r"problem +court: .*court does not exist \(mount or create it; it is watched as soon", about[1])
+    assert re.match(r"problem +court: .*court does not exist \(mount or create it; it is used as soon", about[1])
     assert len(about) == 2
     levels = {one["subject"]: one["level"] for one in json.loads(desk.say("check", "--json").stdout)}
     assert (levels["key"], levels["court"], levels["state"]) == ("problem", "problem", "ok")

@@ -30,6 +30,8 @@ from scriptixd.config.settings import (
     FilenamePolicy,
     Folder,
     FolderLimits,
+    Http,
+    Keep,
     Limits,
     Secret,
     Settings,
@@ -37,7 +39,7 @@ from scriptixd.config.settings import (
 )
 from scriptixd.errors import ConfigurationError, FileTrouble
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import DocumentType, OutputPlace, Request, Webhook
+from scriptixd.jobs.job import AfterDone, DocumentType, OutputPlace, Request, Webhook
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.jobs.timetable import Hours, Rates
@@ -450,6 +452,16 @@ def test_without_a_word_about_it_nothing_is_limited(desk: Desk) -> None:
     assert (loaded.timezone, loaded.api.requests_per_hour) == (None, None)
 
 
+def test_how_long_things_are_kept_is_a_time_or_for_ever(desk: Desk) -> None:
+    day = 86_400.0
+    assert desk.load(SMALL).keep == Keep(90 * day, 365 * day)
+    small = textwrap.dedent(SMALL)
+    assert desk.load(small + "keep_results: 0\nkeep_history: 2y\n").keep == Keep(0.0, 730 * day)
+    assert desk.load(small + "keep_results: null\nkeep_history: null\n").keep == Keep(None, None)
+    (problem,) = desk.problems(small + "keep_results: false\n")
+    assert problem.startswith("config.yaml:6: keep_results: must be a duration")
+
+
 def test_hours_that_never_meet_are_a_problem_of_the_folder(desk: Desk) -> None:
     text = desk.folder("limits: {upload_hours: 08:00-18:00}") + "limits: {upload_hours: 19:00-07:00}\n"
     assert desk.problems(text) == [
@@ -525,7 +537,7 @@ def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
         ("max_size: 0", "must be at least 1 byte"),
         ("max_size: 1000TiB\n    min_size: 2000000000TiB", "is larger than any file"),
         ("max_size: 1", "must not be smaller than 'min_size'"),
-        ("settle: 5 weeks", "has an unknown unit 'weeks' (durations are in ms, s, m, h or d)"),
+        ("settle: 5 weeks", "has an unknown unit 'weeks' (durations are in ms, s, m, h, d or y)"),
         ("settle: 4000d", "is longer than ten years"),
         ("scan_interval: 0", "must be auto, or at least 100ms"),
         ("watch: always", "must be auto, events or poll"),
@@ -1129,10 +1141,11 @@ def example(desk: Desk) -> str:
 
 
 def with_the_settings_that_are_not_set(text: str) -> bytes:
-    for unset in ("      webhook: null\n", "    rules: []\n"):
+    for unset in ("      webhook: null\n", "    rules: []\n", "    after_done: null\n"):
         text = text.replace(unset, "")
+    text = text.replace("notify: null\n#notify:", "notify:").replace("http: null\n", "")
     text = text.replace("  bandwidth: null\n#", "#")
-    return re.sub(r"^#(?=  )", "", text, flags=re.MULTILINE).encode()
+    return re.sub(r"^#(?=  |http:)", "", text, flags=re.MULTILINE).encode()
 
 
 def settings_of(model: type[Block]) -> set[tuple[str, ...]]:
@@ -1153,7 +1166,9 @@ def test_the_example_loads_without_a_warning_and_shows_the_defaults(desk: Desk) 
 
 
 def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
-    environment = {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token"}
+    environment = {
+        "SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token", "MAIL_PASSWORD": "password", "SCRIPTIXD_HTTP_TOKEN": "token",
+    }  # fmt: skip
     shown = document.parse(with_the_settings_that_are_not_set(example(desk)), environment)
     assert not shown.problems
     places = {tuple(part for part in place if isinstance(part, str)) for place in shown.lines}
@@ -1168,14 +1183,21 @@ def test_the_example_shows_every_setting_and_no_other(desk: Desk) -> None:
 
 def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> None:
     text = with_the_settings_that_are_not_set(example(desk)).decode()
-    text = re.sub(r"^ *key_file:.*\n", "", text, flags=re.MULTILINE)
-    loaded = desk.load(text, {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token"})
+    text = re.sub(r"^ *(key|token)_file:.*\n", "", text, flags=re.MULTILINE)
+    loaded = desk.load(
+        text,
+        {"SCRIPTIX_API_KEY": KEY, "CMS_TOKEN": "token", "MAIL_PASSWORD": "password", "SCRIPTIXD_HTTP_TOKEN": "secret"},
+    )
+    assert loaded.http == Http("127.0.0.1", 9464, Secret("secret"), page=True)
     assert loaded.api.key.reveal() == KEY
     assert loaded.folders[0].labels.webhook == Webhook(
         "https://cms.example.org/scriptix", "POST", ("Authorization: Bearer token",)
     )
     assert [rule.rule for rule in loaded.folders[0].rules] == ["en/**", "*-minutes.wav"]
     assert loaded.limits.bounds.bandwidth == Rates(((8 * 60, 2 * 2**20), (19 * 60, None)))
+    assert loaded.folders[0].after_done == AfterDone(("/usr/local/bin/publish", "council"), 60.0)
+    assert loaded.notify is not None
+    assert loaded.notify.urls[0].reveal() == "mailtos://scriptixd:password@example.org?to=media@example.org"
 
 
 def test_every_setting_of_the_example_has_a_sentence(desk: Desk) -> None:

@@ -186,7 +186,7 @@ def test_what_took_the_place_of_our_sidecar_keeps_it_and_the_new_one_goes_elsewh
     room.ready("talk.mp4", b"third take, and longer")
     room.work()
     assert room.state(source) is DeliveryState.DELIVERED
-    assert (room.place / "talk.mp4.srt").read_text() == SRT
+    assert (room.place / "talk.scriptix.srt").read_text() == SRT
     assert place.is_symlink() or place.is_dir()
 
 
@@ -233,7 +233,7 @@ def test_an_edited_sidecar_is_never_replaced(room: Room) -> None:
     room.ready("talk.mp4", b"second take")
     room.work()
     assert room.files()["talk.srt"] == b"corrected by a person"
-    assert room.files()["talk.mp4.srt"].decode() == SRT
+    assert room.files()["talk.scriptix.srt"].decode() == SRT
 
 
 def test_a_sidecar_that_a_person_deleted_is_not_written_again(room: Room) -> None:

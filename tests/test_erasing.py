@@ -337,7 +337,7 @@ class DeliveringWorld(FusedWorld):
         super().start()
         self.folders.erase_after = {"council": 0.0}
         self.room = DeliveryRoom(
-            self.store, JustJson(self), Units.AUTO, lambda: self.chance, lambda: None, Claims(1, tuple)
+            self.store, JustJson(self), Units.AUTO, lambda: self.chance, lambda: None, Claims(1, tuple), lambda _: None
         )
         self.premature = getattr(self, "premature", [])
         fuse = self.fuse

@@ -82,6 +82,7 @@ LITTER = {
     ".fuse_hidden0000000100000001": "it was deleted while a program had it open",
     ".smbdelete8F00.1": "it was deleted while a program had it open",
     ".goutputstream-A1B2C3": "a desktop is writing it",
+    "_TRANSCRIPTS-WAITING.txt": "scriptixd tells there what waits for somebody",
     "Thumbs.db": "Windows keeps thumbnails there",
     "ehthumbs.db": "Windows keeps thumbnails there",
     "desktop.ini": "Windows keeps settings of a folder there",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,8 @@ FAILING = st.sampled_from([Call.CREATE, Call.OFFSET, Call.SEND, Call.SESSION_OF,
 
 class Machine(RuleBasedStateMachine):
     """The real store, pipeline and worker, the scanner's own judgement, and a service that keeps count."""
+
+    ends: Collection[State] = frozenset({State.READY, State.FAILED, State.GONE, State.HELD})
 
     @initialize(same_request=st.booleans(), looks=st.integers(0, 2), late=st.integers(0, 2))
     def begin(self, same_request: bool, looks: int, late: int) -> None:
@@ -254,7 +257,7 @@ class Machine(RuleBasedStateMachine):
                 if path.exists():
                     self.check(path, folder, name)
         for job in world.jobs():
-            assert job.state in {State.READY, State.FAILED, State.GONE, State.HELD}, job
+            assert job.state in self.ends, job
         undecided = sum(job.closing_at is not None and job.uploaded_at is None for job in world.jobs())
         assert world.count("ledger") <= world.service.completed <= world.count("ledger") + undecided
 

@@ -1,18 +1,15 @@
-"""What is seen from outside: log lines, live figures, systemd's socket."""
+"""What is seen from outside: live figures, systemd's socket."""
 
 from __future__ import annotations
 
-import logging
 import socket
 import stat
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scriptixd.daemon.daemon import _folder
-from scriptixd.observe import log
 from scriptixd.observe.live import (
     AT_REST,
     Live,
@@ -85,44 +82,6 @@ def test_figures_that_cannot_be_read_are_none(tmp_path: Path, content: str) -> N
     path = tmp_path / "live.json"
     path.write_text(content)
     assert read_live(path, 200.0) is None
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-def test_the_journal_gets_priorities_and_one_line_an_occurrence(
-    quiet: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    log.start({"JOURNAL_STREAM": "8:1"})
-    logging.getLogger("scriptixd.x").warning("evil\n<0>name \x1b[31m \udce9")
-    logging.getLogger("scriptixd.x").info("plain")
-    logging.getLogger("scriptixd.x").debug("hidden")
-    assert capsys.readouterr().err == "<4>evil\\n<0>name \\x1b[31m \\xe9\n<6>plain\n"
-
-
-def test_a_terminal_gets_times_and_levels_in_words(quiet: None, capsys: pytest.CaptureFixture[str]) -> None:
-    log.start({})
-    logging.getLogger("scriptixd.x").error("it broke")
-    line = capsys.readouterr().err
-    assert line.endswith(" error: it broke\n")
-    assert line[2] == line[5] == ":"
-
-
-def test_a_traceback_of_ours_has_the_priority_on_every_line(quiet: None, capsys: pytest.CaptureFixture[str]) -> None:
-    log.start({"JOURNAL_STREAM": "8:1"})
-    try:
-        raise ValueError("a bug")
-    except ValueError:
-        logging.getLogger("scriptixd.x").exception("a job ran into it")
-    lines = capsys.readouterr().err.splitlines()
-    assert all(line.startswith("<3>") for line in lines)
-    assert lines[-1] == "<3>ValueError: a bug"
 
 
 def test_an_offline_folder_is_told_with_its_hint_or_without_one() -> None:

@@ -89,6 +89,15 @@ def test_what_was_there_before_is_treated_as_the_setting_says(desk: Desk, existi
     assert files(council(desk)) == {part: 1}
 
 
+def test_what_has_a_transcript_beside_it_is_told_apart(desk: Desk) -> None:
+    for name in ("a.mp4", "a.json", "b.mp4"):
+        (desk.base / "council" / name).write_bytes(b"0" * 4096)
+    assert files(council(desk)) == {"held": 1, "beside": 1}
+    assert "left out: 1 with a transcript beside them" in desk.say("plan", "council").stdout
+    desk.meet()
+    assert files(council(desk)) == {"settling": 1, "beside": 1}
+
+
 def test_every_file_is_in_the_part_that_its_state_says(desk: Desk) -> None:
     desk.add("found.mp4")
     desk.add("uploading.mp4", replace(OPENED, file_id="file-2"))

@@ -244,6 +244,29 @@ def test_a_file_that_never_stops_growing_is_named(bench: Bench) -> None:
     assert set(bench.admitted) == {"a.wav", "b.wav"}
 
 
+def test_what_does_not_stop_changing_is_told_when_that_begins_and_when_it_ends(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = bench.put("live.wav")
+    bench.ring("")
+    bench.run()
+    began = bench.now.wall
+    with caplog.at_level("INFO"):
+        while bench.now.wall < began + 2 * RESTLESS_LEAST:
+            with place.open("ab") as file:
+                file.write(SOUND)
+            bench.run(WINDOW + 1)
+        for _ in range(3):
+            bench.run(WINDOW + 1)
+    told = [
+        record.getMessage().partition(": ")
+        for record in caplog.records
+        if "changing" in record.getMessage() or "changes all" in record.getMessage()
+    ]
+    assert [what.split()[:2] for _, _, what in told] == [["has", "not"], ["is", "not"]]
+    assert {path for path, _, _ in told} == {f"{WATCHED.name}/live.wav"}
+
+
 # What is there no more
 
 
@@ -816,8 +839,10 @@ def test_without_watches_for_every_directory_the_folder_is_polled_with_one_warni
         assert bench.scanner.view.choice == Choice(Mode.POLL, "20 watches are not enough (raise it)")
         assert all(bell.stopped for bell in bench.bells)
         assert [record.levelname for record in caplog.records if "20 watches" in record.message] == ["WARNING"]
-    bench.run(1000)
+    with caplog.at_level("INFO"):
+        bench.run(1000)
     assert bench.scanner.view.choice == Choice(Mode.EVENTS, bench.scanner.view.choice.why)
+    assert len([record for record in caplog.records if "is polled no more" in record.message]) == 1
 
 
 def test_a_watch_that_is_refused_in_the_middle_of_a_look_is_made_up_for_by_a_look_at_everything(

@@ -237,7 +237,7 @@ def test_a_burst_that_overflows_the_event_queue_is_found_by_one_look(home: House
         return len(states) == 3000 and set(states.values()) == {"held"}
 
     eventually(all_held, "all 3,000 files are known, and wait for a yes")
-    assert len(looks - {before}) == 1, looks
+    assert len(looks - {before, None}) == 1, looks  # one that stands still tells nothing
     assert sent(home) == []
 
 

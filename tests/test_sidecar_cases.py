@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from delivery_room import SRT, Room
 
+from scriptixd.captions import NO_WISHES, Numbers, Profile, SpeakerLabels, Wishes
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.names import player_language
 from scriptixd.errors import TargetTrouble
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import DeliveryState, OutputPlace
+from scriptixd.jobs.verbs import ANEW, apply_open_requests
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.root import LIKE_ITS_DIRECTORY, FileAccess
 
@@ -136,6 +138,27 @@ def directory(name: str) -> Act:
     return act
 
 
+def renders(name: str, wishes: Wishes = NO_WISHES) -> Act:
+    """A person wants the sidecars made anew."""
+
+    def act(room: Room) -> None:
+        view = room.store.views.source("talks", name)
+        assert view is not None
+        assert view.delivery_id is not None
+        (asked,) = room.store.requests.ask_render([view.delivery_id], wishes.text, room.clock)
+        apply_open_requests(room.store, lambda _: None, Now(room.clock, 1000.0))
+        assert room.store.requests.outcomes([asked]) == [ANEW]
+        room.work()
+
+    return act
+
+
+def expires(room: Room) -> None:
+    """What is stored of transcripts is kept no longer."""
+    with room.store.database.transaction() as connection:
+        connection.execute("DELETE FROM results")
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     name: str
@@ -229,6 +252,39 @@ CASES = (
     Case("a rename after outputs were sent elsewhere takes the set there",
          (media("talk.mp4"), directory("more"), renames("talk.mp4", "speech.mp4")), {"speech.mp4": "media"},
          elsewhere={"speech.srt": "srt", "speech.json": "json of speech.mp4"}),
+    Case("made anew as it was", (media("talk.mp4"), renders("talk.mp4")), SET),
+    Case("made anew in the middle of writing", (begins("talk.mp4"), renders("talk.mp4")), SET),
+    Case("made anew without an output", (media("talk.mp4"), outputs("json"), renders("talk.mp4")),
+         {"talk.mp4": "media", "talk.json": "json of talk.mp4"}),
+    Case("made anew under other names", (media("talk.mp4"), suffix(".{language}"), renders("talk.mp4")),
+         {"talk.mp4": "media", "talk.en.srt": "srt", "talk.en.json": "json of talk.mp4"}),
+    Case("made anew under other names, and back again",
+         (media("talk.mp4"), suffix(".{language}"), renders("talk.mp4"), suffix(""), renders("talk.mp4")), SET),
+    Case("made anew elsewhere", (media("talk.mp4"), directory("more"), renders("talk.mp4")), {"talk.mp4": "media"},
+         elsewhere={"talk.srt": "srt", "talk.json": "json of talk.mp4"}),
+    Case("made anew beside what was edited",
+         (media("talk.mp4"), says("talk.srt", "corrected"), renders("talk.mp4"), renders("talk.mp4")),
+         {**SET, "talk.srt": "corrected", "talk.scriptix.srt": "srt"}),
+    Case("made anew under other names, and what was edited stays",
+         (media("talk.mp4"), says("talk.srt", "corrected"), suffix(".{language}"), renders("talk.mp4")),
+         {"talk.mp4": "media", "talk.srt": "corrected", "talk.en.srt": "srt", "talk.en.json": "json of talk.mp4"}),
+    Case("made anew beside a JSON that was edited",
+         (media("talk.mp4"), says("talk.json", "corrected"), renders("talk.mp4")),
+         {**SET, "talk.json": "corrected", "talk.scriptix.json": "json of talk.mp4"}),
+    Case("made anew although it was deleted", (media("talk.mp4"), loses("talk.srt"), renders("talk.mp4")), SET),
+    Case("made anew, and somebody else's captions keep their name", (media("talk.mp4"), renders("talk.mp4")),
+         {"talk.mp4": "media", "talk.srt": "mine", "talk.mp4.srt": "srt", "talk.json": "json of talk.mp4"},
+         before={"talk.srt": "mine"}),
+    Case("made anew from the JSON", (media("talk.mp4"), expires, loses("talk.srt"), renders("talk.mp4")), SET),
+    Case("made anew from the JSON under other names",
+         (media("talk.mp4"), expires, suffix(".x"), renders("talk.mp4")),
+         {"talk.mp4": "media", "talk.x.srt": "srt", "talk.x.json": "json of talk.mp4"}),
+    Case("cannot be made anew of nothing",
+         (media("talk.mp4"), expires, loses("talk.json"), outputs("json"), renders("talk.mp4")),
+         {"talk.mp4": "media", "talk.srt": "srt"}),
+    Case("other content under other names, made anew, leaves nothing of before",
+         (media("talk.mp4", b"before"), suffix(".x"), media("talk.mp4"), renders("talk.mp4")),
+         {"talk.mp4": "media", "talk.x.srt": "srt", "talk.x.json": "json of talk.mp4"}),
 )  # fmt: skip
 
 
@@ -250,6 +306,35 @@ def test_what_lies_there_after(room: Room, case: Case) -> None:
         act(room)
     for place, files in ((room.place, case.after), (room.place.with_name("more"), case.elsewhere)):
         assert _told(place) == dict(files)
+
+
+def test_what_is_wanted_once_holds_once(room: Room) -> None:
+    media("talk.mp4")(room)
+    wishes = Wishes(Profile.BBC, SpeakerLabels.ALWAYS, srt_crlf=True)
+    renders("talk.mp4", wishes)(room)
+    assert room.files()["talk.srt"].decode() == SRT.replace("\n", "\r\n")
+    renders("talk.mp4")(room)
+    assert room.files()["talk.srt"].decode() == SRT
+
+
+def test_wishes_are_read_as_they_were_written() -> None:
+    for wishes in (NO_WISHES, Wishes(Profile.BBC, SpeakerLabels.ALWAYS, Numbers(30, max_ms=1000), True, False, "note")):
+        assert Wishes.read(wishes.text) == wishes
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("nth", range(1, 5))
+def test_a_crash_while_a_set_is_made_anew_leaves_one_whole_set(room: Room, nth: int, after: bool) -> None:
+    media("talk.mp4")(room)
+    suffix(".x")(room)
+    room.folders.disk = Cut(room.place, nth, after)
+    with pytest.raises(PowerCut):
+        renders("talk.mp4")(room)
+    room.folders.disk = LocalRoot(room.place)
+    room.reopen()
+    room.clock += 600
+    room.work()
+    assert _told(room.place) == {"talk.mp4": "media", "talk.x.srt": "srt", "talk.x.json": "json of talk.mp4"}
 
 
 def test_no_two_long_names_are_one_and_each_fits_its_disk(room: Room) -> None:
@@ -281,7 +366,7 @@ def test_a_set_is_known_again_without_a_state_file_wherever_it_was_put(room: Roo
     again = Room(room.place, room.place.with_name("another.db"))
     again.folders.output = place
     source = again.ready("talk.mp4", SOUND)
-    (lying,) = SidecarsBeside(again.folders).transcripts(source)
+    (lying,) = SidecarsBeside(again.folders, again.store).transcripts(source)
     assert (lying.size, lying.session_id) == (len(SOUND), "s1")
     again.work()
     assert again.state(source) is DeliveryState.DELIVERED

@@ -1114,3 +1114,17 @@ def test_a_persons_no_holds_for_a_file_that_was_merely_touched(world: World) -> 
     world.touch("a.wav")
     world.scan()
     assert world.state_of("a.wav") is State.HELD
+
+
+def test_the_sources_of_several_states_are_found_in_one_look(world: World) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        world.drop(name, name.encode() * 10)
+    held = world.store.views.sources()[1]
+    with world.store.database.transaction() as connection:
+        connection.execute("UPDATE jobs SET state = 'held' WHERE id = ?", (held.job_id,))
+    of_states = world.store.views.of_states(("held", "failed", "found"))
+    assert {state: [view.path for view in views] for state, views in of_states.items()} == {
+        "held": ["b.wav"], "failed": [], "found": ["a.wav", "c.wav"],
+    }  # fmt: skip
+    for state, views in of_states.items():
+        assert list(views) == list(world.store.views.sources(state=state))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from booted import CONFIG, FOLDER, KEY, PROGRAM, Machine
 from house import eventually, tone
 
@@ -167,3 +168,52 @@ def test_what_checks_the_installation_is_confined_as_the_service_is(service: Mac
     assert "Read-only file system" in tried.stderr
     assert "/srv" not in tried.stderr
     assert service.owned("/srv/media/council/by-check").startswith("scriptixd ")
+
+
+def test_in_the_units_sandbox_a_command_follows_a_delivery_and_knows_no_secret_and_messages_can_be_sent(
+    service: Machine, tmp_path: Path
+) -> None:
+    (folder,) = CONFIG["folders"]  # type: ignore[misc]
+    script = 'printf "%s\\n" "$@" >/srv/media/said; env >/srv/media/env; id -un; touch /etc/not-here'
+    notify = {"urls": ["json://127.0.0.1:8089/t0p-s3cr3t"]}  # where nobody takes it
+    settings = {**CONFIG, "folders": [{**folder, "after_done": {"command": ["sh", "-c", script, "sh"]}}]}
+    service.ask("chown", "scriptixd", "/srv/media")
+    service.begin({**settings, "notify": notify}, ExecStartPre="-/opt/scriptixd/bin/scriptixd check --notify")
+    assert service.shown()["ActiveState"] == "active", service.journal()
+    service.drop(f"{FOLDER}/after.wav", recording(tmp_path, 1.0, 50))
+
+    def last_words() -> list[str]:
+        return [line["MESSAGE"] for line in service.journal() if "the command after it" in line["MESSAGE"]]
+
+    (told,) = eventually(last_words, "it has run", 60.0)
+    assert told.startswith("council/after.wav: the command after it has failed, and is tried again: it ended with 1")
+    assert "Read-only file system" in told
+    assert service.ask("cat", "/srv/media/said").split() == [f"{FOLDER}/after.json"]  # nobody speaks in it
+    environment = service.ask("cat", "/srv/media/env")
+    assert f"SCRIPTIXD_SOURCE={FOLDER}/after.wav\n" in environment
+    for hidden in ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG", "a-key-for-tests", "t0p-s3cr3t"):
+        assert hidden not in environment
+    checked = [line["MESSAGE"] for line in service.journal() if "notify.urls[0] (json://***)" in line["MESSAGE"]]
+    assert any("the message was refused with 4" in line for line in checked), checked
+    assert "t0p-s3cr3t" not in service.ask("journalctl", "--no-pager", "-u", "scriptixd")
+    service.ask("systemctl", "stop", "scriptixd")
+
+
+def test_a_reload_applies_what_is_valid_and_fails_visibly_where_it_is_not(service: Machine, tmp_path: Path) -> None:
+    service.begin(CONFIG)
+    first = service.shown()["MainPID"]
+    service.folder("/srv/court/hearing")
+    wider = folders(FOLDER, "/srv/court/hearing")
+    service.put("/etc/scriptixd/config.yaml", yaml.safe_dump(wider).encode())
+    service.ask("systemctl", "reload", "scriptixd")
+    service.drop("/srv/court/hearing/heard.wav", recording(tmp_path, 1.0, 61))
+    eventually(lambda: service.has("/srv/court/hearing/heard.json"), "what is new is transcribed", 60.0)
+    service.put("/etc/scriptixd/config.yaml", b"folders: [{path: /srv/media/council, langauge: en}]")
+    refused = service.answer("systemctl", "reload", "scriptixd")
+    assert refused.returncode != 0
+    assert any("did you mean 'language'?" in line["MESSAGE"] for line in service.journal())
+    now = service.shown()
+    assert (now["MainPID"], now["ActiveState"], now["SubState"]) == (first, "active", "running")
+    service.drop("/srv/court/hearing/later.wav", recording(tmp_path, 1.0, 62))
+    eventually(lambda: service.has("/srv/court/hearing/later.json"), "the settings of before go on", 60.0)
+    service.ask("systemctl", "stop", "scriptixd")

@@ -11,10 +11,12 @@ from scriptixd.captions.result import Units, read_result
 from scriptixd.captions.srt import srt
 from scriptixd.captions.style import SpeakerLabels, Style
 from scriptixd.captions.transcript import Transcript, Utterance, Word
+from scriptixd.captions.wishes import NO_WISHES, Wishes
 
 __all__ = [
     "FORMATS",
     "NETFLIX",
+    "NO_WISHES",
     "Cue",
     "Format",
     "Layout",
@@ -27,6 +29,7 @@ __all__ = [
     "Transcript",
     "Units",
     "Utterance",
+    "Wishes",
     "Word",
     "Writing",
     "cues",

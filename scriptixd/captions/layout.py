@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from scriptixd.captions.script import WIDE, primary
 
@@ -63,8 +63,16 @@ class Numbers:
 
     def over(self, layout: Layout) -> Layout:
         """The layout with these numbers; raises ValueError as Layout does."""
+        return replace(layout, **self._wanted)
+
+    def before(self, others: Numbers) -> Numbers:
+        """These numbers, and where there is none the others."""
+        return replace(others, **self._wanted)
+
+    @property
+    def _wanted(self) -> dict[str, Any]:
         wanted = {one.name: getattr(self, one.name) for one in fields(self)}
-        return replace(layout, **{name: number for name, number in wanted.items() if number is not None})
+        return {name: number for name, number in wanted.items() if number is not None}
 
 
 class Profile(StrEnum):

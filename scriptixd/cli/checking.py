@@ -15,9 +15,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from scriptixd.cli.afterwards import missing_programs
 from scriptixd.cli.installation import live_figures, owner_of, reading, settings_in, user_named
 from scriptixd.cli.obstacles import obstacles
 from scriptixd.cli.output import Colour, duration, say_json, say_marked
+from scriptixd.cli.receivers import receivers
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.folders import watched
 from scriptixd.daemon.house import access_of
@@ -56,11 +58,11 @@ class Finding:
     hint: str = ""
 
 
-def check(config: str, *, syntax: bool, as_json: bool) -> int:
+def check(config: str, *, syntax: bool, notify: bool, as_json: bool) -> int:
     """Print what was found, as it is found; returns the exit code."""
-    settings = settings_in(config, with_key=True)
+    settings = settings_in(config, with_key=not syntax)  # systemd shows credentials to nobody who reloads
     findings: list[Finding] = []
-    for finding in _configuration(settings) if syntax else _everything(settings):
+    for finding in _configuration(settings) if syntax else _everything(settings, notify=notify):
         findings.append(finding)
         if not as_json:
             _tell(finding)
@@ -84,12 +86,20 @@ def _record(finding: Finding) -> dict[str, object]:
     }
 
 
-def _everything(settings: Settings) -> Iterator[Finding]:
+def _everything(settings: Settings, *, notify: bool) -> Iterator[Finding]:
     yield from _configuration(settings)
     yield from _rights(settings)
     yield _key(settings)
     yield from _state(settings)
     yield from _folders(settings)
+    for folder in settings.folders:
+        for program, hint in missing_programs(folder):
+            yield Finding(folder.name, Level.PROBLEM, f"after_done: {program} is no program that can be run here", hint)
+    for receiver, trouble, sentence in receivers(settings.notify, test=notify):
+        if trouble is None:
+            yield Finding(receiver, Level.OK, sentence)
+        else:
+            yield Finding(receiver, Level.PROBLEM, trouble.what, trouble.hint)
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:

@@ -7,48 +7,40 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from scriptixd.captions import FORMATS, Numbers, Profile, SpeakerLabels, Spoken, Style, Units, Writing, read_result
+from scriptixd.captions import FORMATS, Manner, Spoken, Units, Wishes, read_result
 from scriptixd.cli.output import complain
+from scriptixd.cli.wishing import one_of
 from scriptixd.errors import FileTrouble, StartError, TargetTrouble
 
 KEY: Final = b'"scriptixd"'  # under which a JSON beside a recording says what it was made from
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """How somebody wants captions, in his words; no language: the one that the result names, if it does."""
+def convert(
+    result: str, format_name: str, output: str | None, units: str, language: str | None, wishes: Wishes
+) -> None:
+    """Write what a result says in a format; where there is nothing to write, a sentence tells so.
 
-    language: str | None
-    profile: str
-    speaker_labels: str
-    numbers: Numbers
-
-
-def convert(result: str, format_name: str, output: str | None, units: str, wishes: Wishes) -> None:
-    """Write what a result says in a format; where there is nothing to write, a sentence tells so."""
+    No language: the one that the result names, if it does.
+    """
     chosen = FORMATS.get(format_name)
     if chosen is None:
         raise StartError(f"there is no format '{format_name}'", f"formats are: {', '.join(FORMATS)}")
     if chosen.lacking:
         raise StartError(f"the format '{format_name}' needs a library that is not installed", chosen.lacking)
-    _refuse_other("unit", units, Units)
-    _refuse_other("profile", wishes.profile, Profile)
-    _refuse_other("kind of speaker labels", wishes.speaker_labels, SpeakerLabels)
+    unit = one_of("unit", units, Units)
     try:
         payload = Path(result).read_bytes()
     except OSError as error:
         raise StartError(f"{result} cannot be read: {error.strerror}", "name a result file") from error
     try:
-        transcript = read_result(payload, Units(units))
+        transcript = read_result(payload, unit)
     except FileTrouble as trouble:
         raise FileTrouble(f"{result}: {trouble.what}", trouble.hint) from trouble
-    language = _language_of(payload) if wishes.language is None else wishes.language
-    written = chosen.render(Spoken(transcript, Path(result).stem, _style(wishes, language)), Writing())
+    manner = _manner(wishes, _language_of(payload) if language is None else language)
+    written = chosen.render(Spoken(transcript, Path(result).stem, manner.style), manner.writing)
     if written is None:
         complain(f"{result}: there is no speech in it, so nothing was written")
         return
@@ -65,14 +57,9 @@ def convert(result: str, format_name: str, output: str | None, units: str, wishe
         raise TargetTrouble(f"{output} cannot be written: {error.strerror}", "name another file with -o") from error
 
 
-def _refuse_other(what: str, said: str, known: type[StrEnum]) -> None:
-    if said not in set(known):
-        raise StartError(f"there is no {what} '{said}'", f"there are: {', '.join(known)}")
-
-
-def _style(wishes: Wishes, language: str) -> Style:
+def _manner(wishes: Wishes, language: str) -> Manner:
     try:
-        return Style(language, Profile(wishes.profile), wishes.numbers, SpeakerLabels(wishes.speaker_labels))
+        return wishes.over(Manner().of(language))
     except ValueError as error:
         raise StartError(f"these captions cannot be made: {error}", "see scriptixd convert -h") from error
 

@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from scriptixd.cli.finding import absolute, folder_named, inside, moment_named, one_source, place_of
+from scriptixd.cli.finding import absolute, folder_named, moment_named, sources_meant
 from scriptixd.cli.installation import become_owner, reading, settings_in
 from scriptixd.cli.output import complain, say
 from scriptixd.config.settings import Settings
@@ -49,6 +49,18 @@ class Decision:
     verb: Verb
     jobs: Mapping[int, str]
     folders: Sequence[str]
+
+    def ask(self, store: Store, at: float) -> Sequence[int]:
+        """Folders first."""
+        folders = [store.requests.ask_folder(self.verb, name, at) for name in self.folders]
+        return [*folders, *store.requests.ask(self.verb, list(self.jobs), at)]
+
+
+class Errand(Protocol):
+    """What is asked of whoever has the state file."""
+
+    def ask(self, store: Store, at: float) -> Sequence[int]:
+        """Write it down, in the transaction that is open; returns the requests' ids."""
 
 
 def decide(
@@ -106,19 +118,13 @@ def _chosen(settings: Settings, views: Views, verb: Verb, names: Sequence[str], 
 
 
 def _meant(settings: Settings, views: Views, verb: Verb, text: str) -> Sequence[Choice]:
-    """What one argument stands for: a folder, a source, or everything in a directory below a folder."""
-    folder = folder_named(settings, text)
-    source = one_source(settings, views, text) if folder is None else None
-    if source is not None:
-        return [Choice(source, named=True)]
-    place = (folder, "") if folder else place_of(settings, text)
-    if place is not None:
-        below = inside(views, *place)
-        if folder or below:
-            if verb not in _MEANT:
-                raise StartError(f"{text} is a folder", f"scriptixd {verb} pays again: name each file")
-            return [Choice(view, named=False) for view in below if view.state == _MEANT[verb]]
-    raise StartError(f"no source is known as {text}", f"scriptixd explain {text} tells why")
+    """What is decided about by one argument; of a folder only what is in the state that the verb is for."""
+    found, named = sources_meant(settings, views, text)
+    if named:
+        return [Choice(view, named=True) for view in found]
+    if verb not in _MEANT:
+        raise StartError(f"{text} is a folder", f"scriptixd {verb} pays again: name each file")
+    return [Choice(view, named=False) for view in found if view.state == _MEANT[verb]]
 
 
 def _agreed(settings: Settings, verb: Verb, choices: Sequence[Choice]) -> Sequence[Choice]:
@@ -160,8 +166,8 @@ def _jobless(settings: Settings, view: SourceView) -> str:
     return f"{absolute(settings, view.folder, view.path)} is {view.state}: there is nothing to decide about yet"
 
 
-def hand_over(settings: Settings, decision: Decision) -> Sequence[str | None]:
-    """What came of each, folders first; None where the daemon has not answered yet."""
+def hand_over(settings: Settings, errand: Errand) -> Sequence[str | None]:
+    """What came of each request, as they were asked; None where the daemon has not answered yet."""
     become_owner(settings.state)
     if not is_held(settings.state):
         try:
@@ -170,28 +176,27 @@ def hand_over(settings: Settings, decision: Decision) -> Sequence[str | None]:
             pass  # a daemon was started in this moment
         else:
             try:
-                return _do(store, settings, decision)
+                return _do(store, settings, errand)
             finally:
                 store.close()
     store = Store(open_beside(settings.state))
     try:
-        return _wait_for(store, _ask(store, decision, read_clock().wall))
+        return _wait_for(store, _ask(store, errand, read_clock().wall))
     finally:
         store.close()
 
 
-def _do(store: Store, settings: Settings, decision: Decision) -> Sequence[str | None]:
+def _do(store: Store, settings: Settings, errand: Errand) -> Sequence[str | None]:
     now = read_clock()
-    asked = _ask(store, decision, now.wall)
+    asked = _ask(store, errand, now.wall)
     apply_open_requests(store, ConfiguredFolders(settings).request_of, now)
     return store.requests.outcomes(asked)
 
 
-def _ask(store: Store, decision: Decision, at: float) -> Sequence[int]:
-    """Write it down, all of it or nothing; returns the requests' ids, folders first."""
+def _ask(store: Store, errand: Errand, at: float) -> Sequence[int]:
+    """Write it down, all of it or nothing; returns the requests' ids."""
     with store.database.transaction():
-        folders = [store.requests.ask_folder(decision.verb, name, at) for name in decision.folders]
-        return [*folders, *store.requests.ask(decision.verb, list(decision.jobs), at)]
+        return errand.ask(store, at)
 
 
 def _wait_for(store: Store, asked: Sequence[int]) -> Sequence[str | None]:

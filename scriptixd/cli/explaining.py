@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from itertools import groupby
+from typing import Final
 
-from scriptixd.cli import remnants
+from scriptixd.cli import afterwards, remnants
 from scriptixd.cli.finding import absolute, one_source, place_of
 from scriptixd.cli.installation import live_figures, pauses, reading, settings_in
 from scriptixd.cli.listing import record
@@ -19,7 +20,7 @@ from scriptixd.cli.obstacles import obstacles
 from scriptixd.cli.output import Colour, iso, moment, say, say_json, size
 from scriptixd.cli.prospects import Circumstances, Growth, Prospect, prospect
 from scriptixd.cli.sidecars import owner, owner_in_outputs, sidecar_fate, sidecar_path
-from scriptixd.cli.unseen import NO_SUCH_FILE, never_seen, why_not
+from scriptixd.cli.unseen import NO_SUCH_FILE, NOT_YET, never_seen, why_not
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.clock import Now, boot_id, read_clock
@@ -32,6 +33,11 @@ from scriptixd.roots.paths import shown
 from scriptixd.roots.reaching import FolderRoot
 
 EVERY = -1  # as SQLite understands a LIMIT
+LEFT_ALONE: Final = Prospect(
+    "it is left alone, for as long as it stays as it is",
+    "it was to be forgotten, and lay there still",
+    "other content under its name is a new recording, and under another name it waits for your yes",
+)
 
 
 def explain(config: str, file: str, *, as_json: bool) -> None:
@@ -47,12 +53,16 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
         around = _circumstances(settings, store, view.folder, view.path)
         around = replace(around, waits_for=store.views.waited_for(view, read_clock().wall) or "")
         erasures = store.erasures.of_source(view.source_id)
+        errands = store.errands.of_source(view.source_id)
         sidecars = store.deliveries.sidecars_of(view.source_id)
     outlook = _outlook_of(view, around, growth)
     if as_json:
         chapters = [_chapter(chapter) for chapter in story]
         rule = _rule(around.folder, view.path)
-        left = {"erasures": [remnants.record(erasure) for erasure in erasures]}
+        left = {
+            "erasures": [remnants.record(erasure) for erasure in erasures],
+            "errands": [afterwards.record(errand) for errand in errands],
+        }
         say_json(
             record(settings, view) | {"known": True, "rule": rule} | _outlook(outlook) | left | {"story": chapters}
         )
@@ -60,6 +70,8 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
         _tell(settings, view, story, outlook, sidecars)
         for erasure in erasures:
             say(f"At Scriptix: {remnants.sentence(erasure, read_clock().wall)}")
+        for errand in errands:
+            say(f"Afterwards: {afterwards.sentence(errand, read_clock().wall)}")
         _tell_rule(around.folder, view.path)
 
 
@@ -168,7 +180,7 @@ def _explain_unknown(settings: Settings, store: Store | None, file: str, *, as_j
         about = {"path": where, "relative_path": path or None, "folder": folder.name if folder else None}
         rule = _rule(folder, path) if path else None
         unknown = {"known": False, "state": None, "rule": rule}
-        say_json(about | unknown | _outlook(outlook) | {"sidecars": [], "erasures": [], "story": []})
+        say_json(about | unknown | _outlook(outlook) | {"sidecars": [], "erasures": [], "errands": [], "story": []})
         return
     say(where, colour=Colour.BOLD)
     _tell_outlook(outlook)
@@ -181,7 +193,9 @@ def _outlook_of_unknown(settings: Settings, store: Store | None, folder: Folder,
     if of is not None:
         return _sidecar_prospect(of)
     scanned = store is not None and store.sources.last_disk(folder.name) is not None
-    return never_seen(folder, path, _circumstances(settings, store, folder.name, path), scanned=scanned)
+    outlook = never_seen(folder, path, _circumstances(settings, store, folder.name, path), scanned=scanned)
+    forgotten = store.sources.forgotten.known(folder.name)(path) if store is not None else None
+    return LEFT_ALONE if forgotten is not None and outlook.now == NOT_YET else outlook
 
 
 def _sidecar_prospect(of: str) -> Prospect:

@@ -15,6 +15,7 @@ from scriptixd.config.paths import lead, shares
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.errors import StartError
 from scriptixd.jobs.store.views import SourceView, Views
+from scriptixd.observe.standing import Place, located
 from scriptixd.roots.paths import components, folded, is_within, joined, name_of, shown
 
 
@@ -107,6 +108,23 @@ def one_source(settings: Settings, views: Views, text: str) -> SourceView | None
     return found[0] if found else None
 
 
+def sources_meant(settings: Settings, views: Views, text: str) -> tuple[Sequence[SourceView], bool]:
+    """What one argument stands for: one source by itself (True), or all in a folder, or in a directory below one.
+
+    Raises StartError where it stands for nothing that is known.
+    """
+    folder = folder_named(settings, text)
+    source = one_source(settings, views, text) if folder is None else None
+    if source is not None:
+        return [source], True
+    place = (folder, "") if folder else place_of(settings, text)
+    if place is not None:
+        below = inside(views, *place)
+        if folder or below:
+            return below, False
+    raise StartError(f"no source is known as {text}", f"scriptixd explain {text} tells why")
+
+
 def inside(views: Views, folder: Folder, directory: str) -> Sequence[SourceView]:
     """Every source in a directory of a folder, however that is spelled if only one can be meant; "" is the folder."""
     found = views.sources(folder.name)
@@ -134,8 +152,12 @@ def moment_named(text: str, now: float) -> float:
 
 def absolute(settings: Settings, folder: str, path: str) -> str:
     """Where a path of a folder is today; as it is, if it is absolute, or the folder is not configured any more."""
-    root = next((os.fspath(one.path) for one in settings.folders if one.name == folder), None)
-    return path if root is None or path.startswith("/") else joined(root.rstrip("/"), path)
+    return located(places_of(settings), folder, path)
+
+
+def places_of(settings: Settings) -> Sequence[Place]:
+    """The configured folders, as they are told of."""
+    return [Place(folder.name, os.fspath(folder.path)) for folder in settings.folders]
 
 
 def _as_printed(settings: Settings, folder: str, path: str) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def become_owner(state: Path) -> None:
         return
     user, group = owner
     if os.geteuid() == 0 and user != 0:
-        os.setgroups([group])
+        os.setgroups(_groups_of(user, group))
         os.setegid(group)
         os.seteuid(user)
     if not os.access(state, os.W_OK, effective_ids=True):
@@ -81,6 +81,14 @@ def become_owner(state: Path) -> None:
             f"the state file {state} belongs to the user {user_named(user)}, and you are {user_named(os.geteuid())}",
             f"ask as that user: sudo -u {user_named(user)} scriptixd …",
         )
+
+
+def _groups_of(user: int, group: int) -> Sequence[int]:
+    """All groups that a user is in: folders may be open to one of them alone."""
+    try:
+        return os.getgrouplist(pwd.getpwuid(user).pw_name, group)
+    except KeyError:
+        return [group]
 
 
 def user_named(number: int) -> str:

@@ -6,13 +6,13 @@ where a daemon runs, it knows better, and what it has told is taken for true.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from scriptixd.config.settings import Folder
+from scriptixd.daemon.approving import way_on, yes
 from scriptixd.daemon.folders import filter_of
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing, with_hint
 from scriptixd.jobs.source import Question, QuestionKind
@@ -24,8 +24,6 @@ from scriptixd.roots.root import Disk, Root
 from scriptixd.watch.claim import foreign_claim
 from scriptixd.watch.ground import (
     NOT_ITS_DISK,
-    OUT_OF_USE,
-    WAS_EMPTIED,
     another,
     asked_about,
     exchange,
@@ -37,12 +35,6 @@ ONE_DAEMON: Final = (
     "one folder is for one scriptixd: stop the other one; a claim that nobody renews is found out within a minute or "
     "two, and asked about"
 )
-# What a yes would be wrong without.
-_BEFORE_YES: Final[Mapping[QuestionKind, str]] = {
-    QuestionKind.DISK: NOT_ITS_DISK,
-    QuestionKind.EMPTY: WAS_EMPTIED,
-    QuestionKind.CLAIM: OUT_OF_USE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +108,7 @@ def _of_the_whole(about: _About, store: Store | None, live: LiveFolder | None) -
         yield _asking(folder, about.open)
     elif last is not None and last.identity != disk.identity and store is not None and store.sources.knows(folder.name):
         if not about.is_agreed(QuestionKind.DISK, disk.identity.key):
-            yield Obstacle("", another(disk, last), NOT_ITS_DISK + _yes(folder), asks=True, other=True)
+            yield Obstacle("", another(disk, last), NOT_ITS_DISK + yes(folder.name), asks=True, other=True)
     elif live is None:
         foreign = foreign_claim(about.root, store.instance() if store else "")
         if foreign is not None and not about.is_agreed(QuestionKind.CLAIM, foreign.about):
@@ -133,7 +125,7 @@ def _below(about: _About, store: Store) -> Iterator[Obstacle]:
     for one in exchanged_below(about.disk, before):
         has_sources = any(is_within(place, one.directory) for place in known)
         if has_sources and not about.is_agreed(QuestionKind.DISK, one.identity.key):
-            yield Obstacle(one.directory, exchange(one), NOT_ITS_DISK + _yes(folder), asks=True, other=True)
+            yield Obstacle(one.directory, exchange(one), NOT_ITS_DISK + yes(folder.name), asks=True, other=True)
 
 
 def _is_looked_at(about: _About, directory: str) -> bool:
@@ -152,13 +144,4 @@ def _is_looked_at(about: _About, directory: str) -> bool:
 
 def _asking(folder: Folder, question: Question) -> Obstacle:
     other = question.kind is not QuestionKind.CLAIM
-    return Obstacle("", question.sentence, way_on(folder, question), asks=True, other=other)
-
-
-def way_on(folder: Folder, question: Question) -> str:
-    """What a person should look at before the yes, and the yes."""
-    return _BEFORE_YES[question.kind] + _yes(folder)
-
-
-def _yes(folder: Folder) -> str:
-    return f"scriptixd approve {shown(shlex.quote(folder.name))}"
+    return Obstacle("", question.sentence, way_on(folder.name, question), asks=True, other=other)

@@ -40,6 +40,7 @@ _WORDS: Final = {
     Fate.STOPPED: "would wait with their folder",
 }
 _LEFT: Final = {
+    Fate.BESIDE: "with a transcript beside them",
     Fate.DONE: "done or paid for",
     Fate.FAILED: "failed",
     Fate.DISMISSED: "dismissed",
@@ -117,6 +118,7 @@ def _memory(folder: Folder, store: Store | None, running: Mapping[str, LiveFolde
         before,
         max(0, most - arrived) if most is not None else None,
         stands_in_the_way,
+        store.sources.forgotten.known(folder.name),
     )
 
 

@@ -19,6 +19,7 @@ from scriptixd.jobs.job import State
 from scriptixd.jobs.store import views
 from scriptixd.jobs.store.views import SourceView
 from scriptixd.observe.live import Live, LivePause
+from scriptixd.observe.telling import told_of
 from scriptixd.roots.paths import shown
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.watch.mode import settle_window
@@ -68,12 +69,6 @@ class Circumstances:
         """What keeps a file of this folder and in this state from being sent or asked for just now."""
         name = self.folder.name if self.folder else ""
         return [pause for pause in self.pauses if pause.folder in ("", name) and _holds_up(pause, state)]
-
-
-def told_of(pause: LivePause, now: float) -> str:
-    """Why something is paused, and until when as far as that is known."""
-    sentence = with_hint(pause.sentence, pause.hint)
-    return f"{sentence}; it goes on at {moment(pause.until, now)}" if pause.until else sentence
 
 
 def _of_pause(pause: LivePause, why: str, now: float) -> str:

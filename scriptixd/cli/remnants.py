@@ -35,13 +35,6 @@ def record(erasure: Erasure) -> dict[str, object]:
     }
 
 
-def sum_sentence(backlog: Backlog) -> str:
-    """What waits for trouble to end, empty if nothing does."""
-    if not backlog.waiting:
-        return ""
-    return f"{backlog.waiting} thing(s) wait to be erased at Scriptix: {with_hint(backlog.reason, backlog.hint)}"
-
-
 def sum_record(backlog: Backlog) -> dict[str, object]:
     return {
         "planned": backlog.planned,

@@ -9,25 +9,26 @@ import os
 import sys
 from collections.abc import Mapping
 
-from scriptixd.cli.asking import GROUPS, by_state
 from scriptixd.cli.installation import reading, settings_in
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.daemon import Daemon, Snapshot
 from scriptixd.observe import log
+from scriptixd.observe.forms import LogFormat
+from scriptixd.observe.standing import GROUPS, by_state
 from scriptixd.roots.paths import name_of
 
 
-def run(config: str, *, once: bool, verbose: bool) -> int:
+def run(config: str, *, once: bool, verbose: bool, form: LogFormat) -> int:
     """Raises StartError (ConfigurationError, StateError, StateHeld) if nothing could be started."""
     settings = settings_in(config, with_key=True)
     daemon = Daemon(settings, os.environ)
     if once and sys.stderr.isatty():
-        return _with_progress(daemon, settings, verbose=verbose)
-    log.start(os.environ, verbose=verbose)
+        return _with_progress(daemon, settings, verbose=verbose, form=form)
+    log.start(os.environ, verbose=verbose, form=form, names=settings.names_in_logs)
     return daemon.run(once=once)
 
 
-def _with_progress(daemon: Daemon, settings: Settings, *, verbose: bool) -> int:
+def _with_progress(daemon: Daemon, settings: Settings, *, verbose: bool, form: LogFormat) -> int:
     from scriptixd.cli.progress import UploadBars  # noqa: PLC0415 - without a terminal there is no need for it
 
     bars = UploadBars(lambda: _names(settings))
@@ -36,7 +37,8 @@ def _with_progress(daemon: Daemon, settings: Settings, *, verbose: bool) -> int:
         bars.show(_counts(snapshot.counts), {upload.job_id: upload for upload in snapshot.live.uploads})
 
     with bars.shown():
-        log.start(os.environ, verbose=verbose)  # now, so that it writes where the display wants it
+        # Now, so that it writes where the display wants it.
+        log.start(os.environ, verbose=verbose, form=form, names=settings.names_in_logs)
         return daemon.run(once=True, show=show)
 
 

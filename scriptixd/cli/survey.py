@@ -14,7 +14,7 @@ from typing import Final
 
 from scriptixd.cli.obstacles import Obstacle
 from scriptixd.config.settings import Folder
-from scriptixd.daemon.folders import filter_of
+from scriptixd.daemon.folders import filter_of, marked_in
 from scriptixd.errors import FileTrouble, SourceMissing, Stopped
 from scriptixd.jobs.job import State
 from scriptixd.jobs.media import media_seconds
@@ -22,7 +22,7 @@ from scriptixd.jobs.source import Existing
 from scriptixd.jobs.store import views
 from scriptixd.jobs.store.views import SourceView
 from scriptixd.roots.paths import joined, shown
-from scriptixd.roots.root import Entry, Kind, Root
+from scriptixd.roots.root import Entry, Kind, Root, Stat
 from scriptixd.watch.filters import Filter
 
 PLACEHOLDER: Final = 2**20  # bytes: a smaller file may lie in its directory entry, and take no room of its own
@@ -35,6 +35,7 @@ class Fate(StrEnum):
     HELD = "held"  # it waits for a person's yes
     SETTLING = "settling"  # it may still be written: decided when it is complete
     STOPPED = "stopped"  # something keeps its folder, or its directory, from going on
+    BESIDE = "beside"  # a transcript lies beside it: if that is of its content, it is taken as it is
     DONE = "done"  # paid for, finished or on its way
     FAILED = "failed"
     DISMISSED = "dismissed"
@@ -110,6 +111,7 @@ class Memory:
     before: Filter | None = None  # what was picked up then, if that is another filter than today's
     allowance: int | None = None  # how many new files go without a yes; None: any number
     obstacles: Callable[[Root], Sequence[Obstacle]] = lambda _: ()  # asks the disk
+    forgotten: Callable[[str], Stat | None] = lambda _: None  # by path: what was left alone without a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ class Survey:
         filter_ = filter_of(self.folder)
         with ThreadPoolExecutor(self.root.at_once) as pool:
             for directory, entries in self._directories(filter_, found):
-                files = [file for entry in entries if (file := self._file(filter_, directory, entry, found))]
+                names = frozenset(entry.name for entry in entries)
+                files = [file for entry in entries if (file := self._file(filter_, directory, entry, names, found))]
                 self.looked(len(entries))
                 for file, seconds in zip(files, pool.map(self._seconds, files), strict=True):
                     found.sums[file.fate].add(file.size, seconds)
@@ -167,7 +170,9 @@ class Survey:
             pending += [path for path in sorted(below, reverse=True) if filter_.enters(path) and path not in away]
             yield directory, entries
 
-    def _file(self, filter_: Filter, directory: str, entry: Entry, found: Outlook) -> _File | None:
+    def _file(
+        self, filter_: Filter, directory: str, entry: Entry, names: frozenset[str], found: Outlook
+    ) -> _File | None:
         """A file that is picked up, None for everything else."""
         path = joined(directory, entry.name)
         if entry.kind is not Kind.FILE or filter_.why_not(path, entry.stat.size if entry.stat else None) is not None:
@@ -177,18 +182,24 @@ class Survey:
             return None
         size = entry.stat.size
         view = self.memory.sources.get(path)
+        if view is None and (left := self.memory.forgotten(path)) is not None and left.same_content(entry.stat):
+            return _File(path, size, Fate.DISMISSED, None, here=True)
         current = view is not None and (view.size, view.mtime) == (size, entry.stat.mtime_ns / 1e9)
         return _File(
             path,
             size,
-            self._fate(path, size, view, found, current=current),
+            self._fate(path, size, view, names, found, current=current),
             view.media_seconds if view is not None and current else None,
             here=size < PLACEHOLDER or entry.allocated > 0,
         )
 
-    def _fate(self, path: str, size: int, view: SourceView | None, found: Outlook, *, current: bool) -> Fate:
+    def _fate(
+        self, path: str, size: int, view: SourceView | None, names: frozenset[str], found: Outlook, *, current: bool
+    ) -> Fate:
         stops = any(one.concerns(path) for one in found.obstacles)
         fate = self._fate_otherwise(path, size, view, found, current=current)
+        if view is None and fate in (Fate.NOW, Fate.HELD, Fate.SETTLING) and self._is_beside(path, names):
+            return Fate.BESIDE
         if fate is Fate.SETTLING and view is None and not stops:
             found.unseen += 1
         return Fate.STOPPED if stops and fate in {Fate.NOW, Fate.SETTLING} else fate
@@ -206,6 +217,11 @@ class Survey:
         if found.first_contact or (before is not None and before.why_not(path, size) is not None):
             return _EXISTING[here.existing]
         return Fate.SETTLING
+
+    def _is_beside(self, path: str, names: frozenset[str]) -> bool:
+        """Whether a transcript may lie beside it; in a directory for outputs nobody looks here."""
+        here = self.folder.at(path)
+        return here is not None and here.output.directory is None and marked_in(self.folder)(path, names)
 
     def _seconds(self, file: _File) -> float | None:
         """How long a file plays; None where it does not tell, or is not asked."""

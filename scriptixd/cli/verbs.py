@@ -17,6 +17,7 @@ from scriptixd import __version__
 from scriptixd.cli.output import complain_of
 from scriptixd.cli.service_verbs import install, uninstall
 from scriptixd.errors import StartError, TargetTrouble, Trouble
+from scriptixd.observe.forms import LogFormat  # an enumeration, and nothing else
 
 INTERRUPTED = 130  # what shells report for SIGINT
 
@@ -96,6 +97,20 @@ Since = Annotated[
         "--since", metavar="DATE", help="Only files changed since then: 2026-05-01, 2026-05-01T12:00, or 7d ago."
     ),
 ]
+Profile = Annotated[str | None, typer.Option("--profile", help="Whose guide: netflix, bbc or dutch.")]
+SpeakerLabels = Annotated[
+    str | None, typer.Option("--speaker-labels", help="Cues that say who speaks: never, changes or always.")
+]
+MaxChars = Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line.")]
+MaxLines = Annotated[int | None, typer.Option("--max-lines", metavar="N", help="Lines in a cue: 1 or 2.")]
+MinDuration = Annotated[float | None, typer.Option("--min-duration", metavar="S", help="Of a cue.")]
+MaxDuration = Annotated[float | None, typer.Option("--max-duration", metavar="S", help="Of a cue.")]
+Speed = Annotated[float | None, typer.Option("--chars-per-second", metavar="N", help="How fast it can be read.")]
+Gap = Annotated[float | None, typer.Option("--gap", metavar="S", help="Between two cues, at the least.")]
+Chain = Annotated[float | None, typer.Option("--chain", metavar="S", help="Shorter gaps are closed.")]
+SrtBom = Annotated[bool | None, typer.Option("--srt-bom/--no-srt-bom", help="A byte order mark, for some players.")]
+SrtNewline = Annotated[str | None, typer.Option("--srt-newline", help="Line ends: lf or crlf.")]
+VttNote = Annotated[str | None, typer.Option("--vtt-note", metavar="TEXT", help='Its NOTE; "" for none.')]
 CONFIG = "/etc/scriptixd/config.yaml"
 
 
@@ -106,23 +121,27 @@ def run(
         bool, typer.Option("--once", help="Work until nothing is left that goes on by itself, then exit.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every detail.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="For people, or for programs: an object a line.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Watch the folders and transcribe what appears, in the foreground."""
     from scriptixd.cli import running
 
-    raise typer.Exit(running.run(config, once=once, verbose=verbose))
+    raise typer.Exit(running.run(config, once=once, verbose=verbose, form=log_format))
 
 
 @app.command(epilog="Example: scriptixd check -c config.yaml")
 def check(
     config: Config = CONFIG,
     syntax: Annotated[bool, typer.Option("--syntax", help="Only read the configuration.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Send a test message to each address of notify.")] = False,
     as_json: Json = False,
 ) -> None:
     """Examine the configuration, the key, the state file and every folder; exit code 1 if something is wrong."""
     from scriptixd.cli import checking
 
-    raise typer.Exit(checking.check(config, syntax=syntax, as_json=as_json))
+    raise typer.Exit(checking.check(config, syntax=syntax, notify=notify, as_json=as_json))
 
 
 @app.command(epilog="Example: scriptixd plan council")
@@ -248,6 +267,57 @@ def resume(folders: Folders = None, config: Config = CONFIG) -> None:
     pausing.ask(config, Verb.RESUME, folders or ())
 
 
+@app.command(epilog="Example: scriptixd report --month 2026-05 --by rule --csv")
+def report(
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="YYYY-MM", help="One month, instead of the last twelve.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", metavar="folder|rule", help="What is summed up.")] = "folder",
+    config: Config = CONFIG,
+    as_csv: Annotated[bool, typer.Option("--csv", help="For spreadsheets: comma-separated, hours as numbers.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell what was paid: jobs, hours of media, failures, and how much was known already and cost nothing.
+
+    The folder is the one that was charged; the rule is the one that matches the file today. A length that nobody
+    told is counted as unknown, and never guessed.
+    """
+    from scriptixd.cli import reporting
+
+    reporting.report(config, month, by, as_csv=as_csv, as_json=as_json)
+
+
+@app.command(epilog="Example: scriptixd forget --sidecars council/interview.mp4")
+def forget(
+    names: Names,
+    sidecars: Annotated[
+        bool, typer.Option("--sidecars", help="Remove our sidecars, too, but none that somebody has edited.")
+    ] = False,
+    config: Config = CONFIG,
+    yes: Yes = False,
+) -> None:
+    """Erase what is known of files for good: transcript, names and story, here and at Scriptix; of a folder, all.
+
+    It asks first, and without a terminal needs --yes. Remove the recordings before: one that lies there still is left
+    alone from then on, without a name, for as long as it stays as it is. What was paid for is not paid for again by
+    itself. What is out of reach, as copies of the state file, is listed at the end.
+    """
+    from scriptixd.cli import forgetting
+
+    raise typer.Exit(forgetting.forget(config, names, sidecars=sidecars, yes=yes))
+
+
+@app.command(epilog="Example: scriptixd backup /root/scriptixd-2026-05-01.db")
+def backup(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where the copy goes; never over another file.")],
+    config: Config = CONFIG,
+) -> None:
+    """Copy the state file as it is at one moment, also while the daemon runs; the copy is checked, and only yours."""
+    from scriptixd.cli import backing
+
+    backing.backup(config, file)
+
+
 @app.command(epilog="Example: scriptixd convert result.json -f srt --language nl -o meeting.srt")
 def convert(
     result: Annotated[str, typer.Argument(metavar="RESULT.json", help="A result of Scriptix, or our JSON sidecar.")],
@@ -257,26 +327,56 @@ def convert(
     ] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", metavar="OUT", help="Write to a file.")] = None,
     units: Annotated[str, typer.Option("--units", help="The unit of the times in it: auto, s or ms.")] = "auto",
-    profile: Annotated[str, typer.Option("--profile", help="Whose guide: netflix, bbc or dutch.")] = "netflix",
-    speaker_labels: Annotated[
-        str, typer.Option("--speaker-labels", help="Cues that say who speaks: never, changes or always.")
-    ] = "never",
-    max_chars: Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line.")] = None,
-    max_lines: Annotated[int | None, typer.Option("--max-lines", metavar="N", help="Lines in a cue: 1 or 2.")] = None,
-    min_duration: Annotated[float | None, typer.Option("--min-duration", metavar="S", help="Of a cue.")] = None,
-    max_duration: Annotated[float | None, typer.Option("--max-duration", metavar="S", help="Of a cue.")] = None,
-    speed: Annotated[
-        float | None, typer.Option("--chars-per-second", metavar="N", help="How fast it can be read.")
-    ] = None,
-    gap: Annotated[float | None, typer.Option("--gap", metavar="S", help="Between two cues, at the least.")] = None,
-    chain: Annotated[float | None, typer.Option("--chain", metavar="S", help="Shorter gaps are closed.")] = None,
+    profile: Profile = None,
+    speaker_labels: SpeakerLabels = None,
+    max_chars: MaxChars = None,
+    max_lines: MaxLines = None,
+    min_duration: MinDuration = None,
+    max_duration: MaxDuration = None,
+    speed: Speed = None,
+    gap: Gap = None,
+    chain: Chain = None,
+    srt_bom: SrtBom = None,
+    srt_newline: SrtNewline = None,
+    vtt_note: VttNote = None,
 ) -> None:
     """Make captions or a document of a result, on standard output; needs no configuration and no network."""
     from scriptixd.captions import Numbers
-    from scriptixd.cli import converting
+    from scriptixd.cli import converting, wishing
 
     numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
-    converting.convert(result, format_, output, units, converting.Wishes(language, profile, speaker_labels, numbers))
+    wishes = wishing.wishes_said(profile, speaker_labels, numbers, srt_bom, srt_newline, vtt_note)
+    converting.convert(result, format_, output, units, language, wishes)
+
+
+@app.command(epilog="Example: scriptixd render council --profile bbc")
+def render(
+    names: Names,
+    config: Config = CONFIG,
+    profile: Profile = None,
+    speaker_labels: SpeakerLabels = None,
+    max_chars: MaxChars = None,
+    max_lines: MaxLines = None,
+    min_duration: MinDuration = None,
+    max_duration: MaxDuration = None,
+    speed: Speed = None,
+    gap: Gap = None,
+    chain: Chain = None,
+    srt_bom: SrtBom = None,
+    srt_newline: SrtNewline = None,
+    vtt_note: VttNote = None,
+) -> None:
+    """Make sidecars anew with today's settings, from the stored transcript or the JSON sidecar; sends nothing.
+
+    What is wanted no more, because names or outputs have changed, is removed, unless somebody has edited it. An option
+    holds for this once; the settings say what holds for ever.
+    """
+    from scriptixd.captions import Numbers
+    from scriptixd.cli import rendering, wishing
+
+    numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
+    wishes = wishing.wishes_said(profile, speaker_labels, numbers, srt_bom, srt_newline, vtt_note)
+    raise typer.Exit(rendering.render(config, names, wishes))
 
 
 @app.command(epilog="Example: scriptixd sandbox --port 8089 --dir /tmp/sandbox")

@@ -16,6 +16,7 @@ from scriptixd.config.model import BoundsBlock, FolderBlock, FolderDefaults, Rul
 from scriptixd.config.outputs import check_outputs
 from scriptixd.config.paths import Place, absolute, lead, shares
 from scriptixd.config.rules import (
+    after_done_of,
     bounds_of,
     check,
     check_hours,
@@ -135,6 +136,9 @@ def _folder(rooted: _Rooted, block: FolderBlock, rules: Sequence[RuleBlock]) -> 
         filename=block.scriptix.filename,
         erase_after=block.delete_remote,
         limits=FolderLimits(block.limits.uploads, bounds_of(block.limits)),
+        problem_note=block.problem_note,
+        contact=block.contact,
+        after_done=after_done_of(block.after_done),
         rules=tuple(settings for rule in rules if (settings := settings_by(rule)) is not None),
     )
 

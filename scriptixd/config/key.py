@@ -1,6 +1,6 @@
-"""Where the key comes from: a file, the configuration itself, or the credential that systemd hands over.
+"""Where secrets come from: a file, the configuration itself, or a credential that systemd hands over.
 
-Never shows the key: what is wrong with it is told by the path it was read from.
+Never shows one: what is wrong with it is told by the path it was read from.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from scriptixd.config.document import Location
 from scriptixd.config.findings import Findings
 from scriptixd.config.model import ApiBlock
 from scriptixd.config.paths import absolute
@@ -35,57 +36,72 @@ def find(
                 ("api", "key"), "the key itself stands in the configuration; safer is a file of mode 0600 in 'key_file'"
             )
         return api.key
-    credential = _credential(environment)
+    credential = credential_named(CREDENTIAL, environment)
     if credential is not None and not findings.about(("api", "key")) and not findings.about(("api", "key_file")):
-        return _read(credential, ("api",), findings, is_credential=True)  # the service's user cannot read key_file
+        return read(credential, ("api",), findings, is_credential=True)  # the service's user cannot read key_file
     if api.key_file is not None:
-        return _from_setting(api.key_file, near, environment, findings)
+        return read_at(api.key_file, ("api", "key_file"), near, environment, findings)
     if not findings.about(("api", "key_file")):
         findings.add_missing(("api", "key"), f"there is no key; {HOW}")
     return None
 
 
-def _credential(environment: Mapping[str, str]) -> Path | None:
+def credential_named(name: str, environment: Mapping[str, str]) -> Path | None:
+    """The file of a credential, if systemd has handed it over."""
     directory = environment.get(CREDENTIALS)
-    path = Path(directory, CREDENTIAL) if directory else None
-    return path if path is not None and path.exists() else None
+    path = Path(directory, name) if directory else None
+    if path is None:
+        return None
+    try:
+        return path if path.exists() else None
+    except PermissionError:
+        return path  # whoever reads it says so
 
 
-def _from_setting(setting: Path, near: Path, environment: Mapping[str, str], findings: Findings) -> Secret | None:
-    place = ("api", "key_file")
+def read_at(
+    setting: Path,
+    place: Location,
+    near: Path,
+    environment: Mapping[str, str],
+    findings: Findings,
+    what: str = "key",
+) -> Secret | None:
+    """The secret in the file that a setting names; None after noting a problem. `what` it is, in a word."""
     try:
         path = absolute(setting, near, environment)
     except ValueError as error:
         findings.add(place, str(error))
         return None
     directory = environment.get(CREDENTIALS)
-    return _read(path, place, findings, is_credential=bool(directory) and path.is_relative_to(str(directory)))
+    is_credential = bool(directory) and path.is_relative_to(str(directory))
+    return read(path, place, findings, is_credential=is_credential, what=what)
 
 
-def _read(path: Path, place: tuple[str, ...], findings: Findings, *, is_credential: bool) -> Secret | None:
+def read(path: Path, place: Location, findings: Findings, *, is_credential: bool, what: str = "key") -> Secret | None:
+    """The secret in a file; None after noting a problem."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             mode = os.fstat(descriptor).st_mode
             content = file.read(LONGEST_FILE + 1) if stat.S_ISREG(mode) else None
     except FileNotFoundError:
-        findings.add(place, f"there is no file {path} to read the key from")
+        findings.add(place, f"there is no file {path} to read the {what} from")
         return None
     except OSError as error:
-        findings.add(place, f"the key cannot be read from {path}: {error.strerror}")
+        findings.add(place, f"the {what} cannot be read from {path}: {error.strerror}")
         return None
     if content is None:
         findings.add(place, f"{path} is not a regular file")
         return None
     if len(content) > LONGEST_FILE:
-        findings.add(place, f"{path} is too long to hold a key")
+        findings.add(place, f"{path} is too long to hold a {what}")
         return None
     try:
-        found = Secret(key(content.decode("utf-8-sig", errors="replace")))
+        found = Secret(key(content.decode("utf-8-sig", errors="replace"), what))
     except ValueError as error:
-        findings.add(place, f"the key file {path} {error}")
+        findings.add(place, f"the {what} file {path} {error}")
         return None
     # systemd gives a credential to its service by an access list, which shows as a group's right to read
     if mode & (stat.S_IRGRP | stat.S_IROTH) and not is_credential:
-        findings.warn(place, f"the key file {path} can be read by others; make it private with chmod 600 {path}")
+        findings.warn(place, f"the {what} file {path} can be read by others; make it private with chmod 600 {path}")
     return found

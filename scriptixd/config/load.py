@@ -12,10 +12,12 @@ from scriptixd.config import key
 from scriptixd.config.document import MAX_BYTES, Document, Scalar, parse
 from scriptixd.config.findings import Findings
 from scriptixd.config.folders import folders
+from scriptixd.config.http import http
 from scriptixd.config.model import ApiBlock, ConfigurationFile
 from scriptixd.config.paths import absolute, lead, shares
+from scriptixd.config.receivers import notify_of, warn_if_open
 from scriptixd.config.rules import bounds_of, check_bounds
-from scriptixd.config.settings import Api, Limits, Secret, Settings
+from scriptixd.config.settings import Api, Keep, Limits, Secret, Settings
 from scriptixd.errors import ConfigurationError
 
 STATE = "state.db"
@@ -39,17 +41,24 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
     state = _state(file.state, near, environment, findings)
     check_bounds(file.limits, ("limits",), findings)
     found = folders(file.defaults, file.folders, file.limits, near=near, environment=environment, findings=findings)
+    notify = notify_of(file.notify, findings)
+    warn_if_open(document.root, path, findings)
+    served = http(file.http, document, with_token=with_key, near=near, environment=environment, findings=findings)
     findings.raise_if_any()
     if (secret is None and with_key) or state is None:
         raise AssertionError("a key or a state file is missing, and no problem was noted")
     return Settings(
         api=_api(file.api, secret),
         state=state,
+        keep=Keep(file.keep_results, file.keep_history),
         timezone=file.timezone,
         folders=found,
         limits=Limits(file.limits.uploads, bounds_of(file.limits)),
         warnings=findings.warnings,
         path=path,
+        notify=notify,
+        http=served,
+        names_in_logs=file.names_in_logs,
     )
 
 

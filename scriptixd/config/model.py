@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
 from scriptixd.captions import Profile, SpeakerLabels, Units, Writing
-from scriptixd.config import values
+from scriptixd.config import listening, values
 from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Newline, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import (
+    Argument,
     Flag,
     HeaderName,
     HeaderValue,
@@ -28,12 +29,15 @@ from scriptixd.config.values import (
     TimeOfDay,
 )
 from scriptixd.jobs.job import DocumentType
+from scriptixd.jobs.news import Names, Topic
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.jobs.timetable import Hours
 
 SMALLEST_CHUNK = 2**10  # bytes: below it the headers outweigh what is sent
 SHORTEST_TIMEOUT = 0.1  # s: no network answers reliably faster
+DAY = 86_400.0  # s
+SHORTEST_RUN = 1.0  # s: a program needs a while to start
 SHORTEST_SCAN = 0.1  # s: a scanner that never rests helps nobody
 
 
@@ -133,6 +137,15 @@ class CaptionsBlock(Block):
     vtt_note: Annotated[str, PlainValidator(values.note)] = Writing().vtt_note
 
 
+class AfterDoneBlock(Block):
+    """What is run when a file's sidecars are there."""
+
+    command: tuple[Argument, ...] | None = None  # required once the block is there
+    timeout: Annotated[float, PlainValidator(values.at_least(SHORTEST_RUN, "must be at least 1s", values.duration))] = (
+        60.0
+    )
+
+
 class PathBlock(Block):
     """What may differ from path to path."""
 
@@ -150,6 +163,7 @@ class PathBlock(Block):
     output: OutputBlock = OutputBlock()
     captions: CaptionsBlock = CaptionsBlock()
     delete_remote: Annotated[float | None, PlainValidator(values.delete_remote)] = None
+    after_done: AfterDoneBlock | None = None
 
 
 class RuleBlock(PathBlock):
@@ -162,6 +176,8 @@ class RuleBlock(PathBlock):
         "scan_interval": "belongs to the folder as a whole, which is looked at in one go",
         "ask_above": "belongs to the folder as a whole, whose files are counted together",
         "limits": "belongs to the folder as a whole, whose uploads share them",
+        "problem_note": "belongs to the folder as a whole, which has one",
+        "contact": "belongs to the folder as a whole, whose note tells it",
         "rules": "belongs to the folder: a rule has no rules of its own",
     }
 
@@ -181,6 +197,8 @@ class FolderDefaults(PathBlock):
     ] = None
     ask_above: AskAboveBlock | None = AskAboveBlock()
     limits: FolderLimitsBlock = FolderLimitsBlock()
+    problem_note: Flag = False
+    contact: Annotated[str, PlainValidator(values.note)] = ""
     rules: Annotated[tuple[RuleBlock, ...], BeforeValidator(values.or_empty_list)] = ()
 
 
@@ -193,10 +211,38 @@ class LimitsBlock(BoundsBlock):
     uploads: Annotated[int, PlainValidator(values.at_least_one)] = 2
 
 
+class NotifyBlock(Block):
+    """Who is told without asking."""
+
+    urls: Annotated[
+        tuple[Annotated[Secret, PlainValidator(values.receiver)], ...], BeforeValidator(values.or_empty_list)
+    ] = ()  # required once the block is there
+    on: tuple[Annotated[Topic, PlainValidator(values.choice(Topic))], ...] = tuple(
+        topic for topic in Topic if topic is not Topic.SUMMARY
+    )
+    names: Annotated[Names, PlainValidator(values.choice(Names))] = Names.FULL
+
+
+class HttpBlock(Block):
+    """Metrics, health and a page, for who reaches the address."""
+
+    listen: Annotated[tuple[str, int] | None, PlainValidator(listening.listen)] = (
+        None  # required once the block is there
+    )
+    token_file: PathText | None = None
+    token: Annotated[Secret, PlainValidator(listening.token)] | None = None
+    page: Flag = True
+
+
 class ConfigurationFile(Block):
     api: ApiBlock = ApiBlock()
     state: PathText | None = None
+    keep_results: Annotated[float, PlainValidator(values.duration)] | None = 90 * DAY
+    keep_history: Annotated[float, PlainValidator(values.duration)] | None = 365 * DAY
     timezone: Annotated[ZoneInfo, PlainValidator(values.time_zone)] | None = None
+    names_in_logs: Annotated[Names, PlainValidator(values.choice(Names))] = Names.FULL
     defaults: FolderDefaults = FolderDefaults()
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()
     limits: LimitsBlock = LimitsBlock()
+    notify: NotifyBlock | None = None
+    http: Annotated[HttpBlock | None, BeforeValidator(listening.address_or_block)] = None

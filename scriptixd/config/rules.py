@@ -12,6 +12,7 @@ from scriptixd.captions import Manner, Numbers, Style, Writing
 from scriptixd.config.document import Location
 from scriptixd.config.findings import Findings, name_of
 from scriptixd.config.model import (
+    AfterDoneBlock,
     AskAboveBlock,
     Block,
     BoundsBlock,
@@ -28,7 +29,7 @@ from scriptixd.config.model import (
 from scriptixd.config.settings import Newline, PathSettings
 from scriptixd.config.values import JSON_OUTPUT
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import DocumentType, Labels, OutputPlace, Request, Webhook
+from scriptixd.jobs.job import AfterDone, DocumentType, Labels, OutputPlace, Request, Webhook
 from scriptixd.jobs.timetable import Rates
 from scriptixd.roots.root import FileAccess
 
@@ -87,6 +88,16 @@ def _check(block: PathBlock, place: Location, findings: Findings) -> None:
     webhook = block.scriptix.webhook
     if webhook is not None and webhook.url is None:
         findings.add_missing((*place, "scriptix", "webhook", "url"), "is required: the address to call")
+    if block.after_done is not None:
+        _check_command(block.after_done.command, (*place, "after_done", "command"), findings)
+
+
+def _check_command(command: tuple[str, ...] | None, place: Location, findings: Findings) -> None:
+    program = command[0] if command else ""
+    if command is None:
+        findings.add_missing(place, "is required: a program and its arguments, as [/usr/local/bin/publish, council]")
+    elif not program or ("/" in program and not program.startswith("/")):
+        findings.add(place, "must begin with a program: its absolute path, or its name alone if it is in PATH")
 
 
 def check_bounds(block: BoundsBlock, place: Location, findings: Findings) -> None:
@@ -155,6 +166,7 @@ def settings_by(rule: RuleBlock) -> PathSettings | None:
         labels=labels_of(rule.scriptix),
         filename=rule.scriptix.filename,
         erase_after=rule.delete_remote,
+        after_done=after_done_of(rule.after_done),
     )
 
 
@@ -214,6 +226,10 @@ def _style_of(block: CaptionsBlock) -> Style:
 
 def place_of(block: OutputBlock) -> OutputPlace:
     return OutputPlace(block.directory, block.suffix, FileAccess(block.mode, block.group))
+
+
+def after_done_of(block: AfterDoneBlock | None) -> AfterDone | None:
+    return AfterDone(block.command, block.timeout) if block is not None and block.command else None
 
 
 def labels_of(scriptix: ScriptixBlock) -> Labels:

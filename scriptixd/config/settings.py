@@ -14,7 +14,8 @@ from scriptixd.captions.formats import Manner
 from scriptixd.captions.result import Units
 from scriptixd.errors import FileTrouble
 from scriptixd.jobs.bounds import Bounds
-from scriptixd.jobs.job import Labels, OutputPlace, Request, Terms
+from scriptixd.jobs.job import AfterDone, Labels, OutputPlace, Request, Terms
+from scriptixd.jobs.news import Names, Topic
 from scriptixd.jobs.ports import Polling
 from scriptixd.jobs.source import Existing
 from scriptixd.roots.globs import matches
@@ -145,6 +146,7 @@ class PathSettings:
     labels: Labels = field(repr=False)  # of any file: `filename` is filled in for each
     filename: FilenamePolicy
     erase_after: float | None  # s after delivery until it is erased at the service; None: it is kept there
+    after_done: AfterDone | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,10 @@ class Folder:
     filename: FilenamePolicy
     erase_after: float | None  # s after delivery until it is erased at the service; None: it is kept there
     limits: FolderLimits
+    problem_note: bool = False  # a file at its root tells people what waits
+    contact: str = ""  # whom they ask
     rules: tuple[PathSettings, ...] = ()  # the first that matches holds
+    after_done: AfterDone | None = None
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -210,6 +215,7 @@ class Folder:
             erase_after=self.erase_after,
             output=self.output,
             manner=self.manner,
+            after_done=self.after_done,
         )
 
     def holding(self, path: str) -> PathSettings:
@@ -237,7 +243,35 @@ class Folder:
             erase_after=here.erase_after,
             output=here.output,
             manner=here.manner,
+            after_done=here.after_done,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long what is stored here stays, in seconds; None: for ever."""
+
+    results: float | None
+    history: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told without asking, and of what."""
+
+    urls: tuple[Secret, ...]
+    on: frozenset[Topic]
+    names: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """What is served over HTTP: metrics, health, and a page for people."""
+
+    host: str  # an IP address
+    port: int
+    token: Secret | None  # that requests have to carry; None where none is needed, or it was not asked for
+    page: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +280,12 @@ class Settings:
 
     api: Api
     state: Path
+    keep: Keep
     timezone: ZoneInfo | None  # None: the system's
     folders: tuple[Folder, ...]
     limits: Limits
     warnings: tuple[str, ...]
     path: Path  # of the configuration itself
+    notify: Notify | None = None
+    http: Http | None = None  # None: nothing is served
+    names_in_logs: Names = Names.FULL

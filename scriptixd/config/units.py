@@ -18,6 +18,7 @@ SECONDS = {
     "m": Decimal(60),
     "h": Decimal(3600),
     "d": Decimal(86400),
+    "y": Decimal(365 * 86400),
 }
 BYTES = {
     "b": 1,
@@ -43,7 +44,7 @@ def duration(text: str) -> float:
     number, unit = _quantity(text, "a duration such as 500ms, 30s, 5m, 2h or 90d")
     factor = SECONDS.get(unit or "s")
     if factor is None:
-        raise ValueError(f"has an unknown unit '{unit}' (durations are in ms, s, m, h or d)")
+        raise ValueError(f"has an unknown unit '{unit}' (durations are in ms, s, m, h, d or y)")
     seconds = number * factor
     if seconds > LONGEST:
         raise ValueError("is longer than ten years")

@@ -294,13 +294,25 @@ def secret(value: Value) -> Secret:
     return Secret(key(value.text))
 
 
-def key(content: str) -> str:
-    """The key in a text that may end in a line break."""
+def key(content: str, what: str = "key") -> str:
+    """The key, or whatever else it is, in a text that may end in a line break."""
     content = content.strip()
     if not content:
         raise ValueError("is empty")
     if not all("!" <= character <= "~" for character in content):
-        raise ValueError("holds no key: a key is one word of plain characters")
+        raise ValueError(f"holds no {what}: a {what} is one word of plain characters")
+    return content
+
+
+def receiver(value: Value) -> Secret:
+    return Secret(addresses.of_receiver(line_of_text(value)))
+
+
+def argument(value: Value) -> str:
+    """What a program can be given."""
+    content = text(value)
+    if "\0" in content:
+        raise ValueError("must not contain a zero byte")
     return content
 
 
@@ -374,6 +386,7 @@ def _plain(value: Value) -> object:
 
 Text = Annotated[str, PlainValidator(text)]
 Flag = Annotated[bool, PlainValidator(flag)]
+Argument = Annotated[str, PlainValidator(argument)]
 Pattern = Annotated[str, PlainValidator(pattern)]
 Output = Annotated[str, PlainValidator(output)]
 PathText = Annotated[Path, PlainValidator(path)]

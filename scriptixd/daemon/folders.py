@@ -6,11 +6,12 @@ Owns the way to each folder's disk, and the gate in it; decides nothing about wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from scriptixd.config.settings import Folder, Settings, WatchMode
 from scriptixd.delivery.adoption import is_marked
 from scriptixd.delivery.names import suffixed
-from scriptixd.errors import ShareTrouble
+from scriptixd.errors import ShareTrouble, Stopped
 from scriptixd.jobs.job import Request, Terms
 from scriptixd.jobs.source import Source
 from scriptixd.roots.gate import Gate
@@ -23,38 +24,56 @@ from scriptixd.watch.policy import Policy
 from scriptixd.watch.scanner import Watched
 
 
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Everything about the folders of one configuration, so that it can be exchanged in one go."""
+
+    folders: Mapping[str, Folder]
+    filters: Mapping[str, Filter]
+    reached: Mapping[str, FolderRoot]
+    gates: Mapping[str, Gate]
+    outputs: Mapping[str, FolderRoot]  # by absolute path
+    output_gates: Mapping[str, Gate]
+    leaving: frozenset[str]  # configured no more, and not done with
+
+
 class ConfiguredFolders:
     """A root for each folder, and the settings that hold for a path below it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folders = {folder.name: folder for folder in settings.folders}
-        self._filters = {name: filter_of(folder) for name, folder in self._folders.items()}
-        self._reached = {name: FolderRoot(folder.path) for name, folder in self._folders.items()}
-        self._gates = {name: Gate(root) for name, root in self._reached.items()}
-        self._outputs = {name: _roots(folder.output_directories) for name, folder in self._folders.items()}
-        for name, gate in self._gates.items():
-            gate.closed = ShareTrouble(f"the first look at {shown(name)} has not begun")
+        self._ways = _ways(settings.folders, (), None)
+
+    def adopt(self, settings: Settings, leaving: Collection[str]) -> Sequence[FolderRoot]:
+        """Go by other settings, and by the old ones for those that are `leaving`.
+
+        What is where it was is reached as before; returns the ways that nobody takes any more, to be closed.
+        """
+        before = self._ways
+        left = [before.folders[name] for name in leaving if name in before.folders]
+        self._ways = after = _ways(settings.folders, left, before)
+        kept = {id(root) for root in (*after.reached.values(), *after.outputs.values())}
+        return [root for root in (*before.reached.values(), *before.outputs.values()) if id(root) not in kept]
 
     def close(self) -> None:
         """Let go of every disk, in the time that one takes also where all of them hang."""
-        outputs = (root for roots in self._outputs.values() for root in roots.values())
-        close_together([*self._reached.values(), *outputs])
+        close_together([*self._ways.reached.values(), *self._ways.outputs.values()])
 
     def every(self) -> Collection[str]:
         """All that are configured."""
-        return self._folders.keys()
+        return [name for name in self._ways.folders if name not in self._ways.leaving]
 
     def names(self) -> Sequence[str]:
         """Those whose files may be touched just now; where somebody waits for an answer, nobody is sent after him."""
         stuck = self.stuck()
-        return [name for name, gate in self._gates.items() if gate.shut is None and name not in stuck]
+        return [name for name, gate in self._ways.gates.items() if gate.shut is None and name not in stuck]
 
     def stuck(self) -> Collection[str]:
         """Those whose disk keeps somebody waiting, and may have begun to hang."""
+        ways = self._ways
         return {
             name
-            for name, root in self._reached.items()
-            if root.slow or any(output.slow for output in self._outputs[name].values())
+            for name, folder in ways.folders.items()
+            if ways.reached[name].slow or any(ways.outputs[directory].slow for directory in folder.output_directories)
         }
 
     def root(self, folder: str) -> Root | None:
@@ -62,25 +81,36 @@ class ConfiguredFolders:
 
         A directory for outputs goes by its absolute path, which is no name of a folder.
         """
-        if (gate := self._gates.get(folder)) is not None:
-            return gate
-        return next((roots[folder] for roots in self._outputs.values() if folder in roots), None)
+        ways = self._ways
+        return ways.gates.get(folder) or ways.output_gates.get(folder)
+
+    def output_gates(self) -> Mapping[str, Gate]:
+        """The way to each directory for outputs, by its absolute path."""
+        return self._ways.output_gates
+
+    def place(self, folder: str) -> str:
+        """The absolute path of a folder, or of a directory for outputs, which goes by it."""
+        configured = self._ways.folders.get(folder)
+        return str(configured.path) if configured is not None else folder
 
     def output(self, folder: Folder) -> FolderRoot | None:
         """The directory for the outputs of a folder as a whole, if they have one."""
         directory = folder.output.directory
-        return self._outputs[folder.name][directory] if directory is not None else None
+        return self._ways.outputs[directory] if directory is not None else None
 
     def reached(self, folder: str) -> FolderRoot:
         """The way around the gate, for the scanner, which opens and shuts it."""
-        return self._reached[folder]
+        return self._ways.reached[folder]
 
     def gate(self, folder: str) -> Gate:
-        return self._gates[folder]
+        return self._ways.gates[folder]
 
     def terms(self, folder: str, path: str) -> Terms:
         """The settings that hold for a path; FileTrouble where they do not say what is asked for it."""
-        return self._folders[folder].terms(path)
+        configured = self._ways.folders.get(folder)
+        if configured is None:
+            raise Stopped(folder)  # it was taken out of the configuration a moment ago
+        return configured.terms(path)
 
     def picks_up(self, source: Source) -> bool:
         """Whether a source would be picked up today, by its folder's settings."""
@@ -88,11 +118,41 @@ class ConfiguredFolders:
 
     def request_of(self, source: Source) -> Request | None:
         """What would be asked for a source today; None if it would not be picked up."""
-        folder = self._folders.get(source.folder)
-        if folder is None or self._filters[source.folder].why_not(source.path, source.stat.size) is not None:
+        ways = self._ways
+        folder = ways.folders.get(source.folder)
+        if folder is None or source.folder in ways.leaving:
+            return None
+        if ways.filters[source.folder].why_not(source.path, source.stat.size) is not None:
             return None
         settings = folder.at(source.path)
         return settings.request if settings is not None else None
+
+
+def _ways(folders: Sequence[Folder], leaving: Sequence[Folder], before: _Ways | None) -> _Ways:
+    """As it is configured; what is where it was before is reached in the same way."""
+    every = {folder.name: folder for folder in (*leaving, *folders)}
+    reached: dict[str, FolderRoot] = {}
+    gates: dict[str, Gate] = {}
+    for name, folder in every.items():
+        if before is not None and name in before.folders and before.folders[name].path == folder.path:
+            reached[name], gates[name] = before.reached[name], before.gates[name]
+            continue
+        reached[name] = FolderRoot(folder.path)
+        gates[name] = Gate(reached[name])
+        gates[name].closed = ShareTrouble(f"the first look at {shown(name)} has not begun")
+    known = before.outputs if before is not None else {}
+    used = {directory for folder in every.values() for directory in folder.output_directories}
+    outputs = {directory: known.get(directory) or FolderRoot(directory) for directory in used}
+    known_gates = before.output_gates if before is not None else {}
+    return _Ways(
+        folders=every,
+        filters={name: filter_of(folder) for name, folder in every.items()},
+        reached=reached,
+        gates=gates,
+        outputs=outputs,
+        output_gates={directory: known_gates.get(directory) or Gate(root) for directory, root in outputs.items()},
+        leaving=frozenset(folder.name for folder in leaving),
+    )
 
 
 def watched(folder: Folder) -> Watched:
@@ -130,10 +190,6 @@ def marked_in(folder: Folder) -> Callable[[str, Collection[str]], bool]:
         return here.output.directory is not None or is_marked(path, names, suffix)
 
     return marked
-
-
-def _roots(directories: Collection[str]) -> Mapping[str, FolderRoot]:
-    return {directory: FolderRoot(directory) for directory in directories}
 
 
 def filter_of(folder: Folder) -> Filter:

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
 
 from scriptixd.errors import StateTrouble, Stopped
 from scriptixd.jobs.clock import Now, read_clock
+from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.daemon")
 
 LONGEST_REST: Final = 10.0  # s: a loop that waits shows so often that it is alive
 STATE_REST: Final = 5.0  # s between attempts while the state file cannot be written
+MOVED_LATELY: Final = 120.0  # s: longer than any wait inside a step; a slow PATCH beats with every piece
+
+
+class Ends(Protocol):
+    """Somebody who says when it is over."""
+
+    def is_set(self) -> bool: ...
 
 
 class Loop:
@@ -26,12 +34,12 @@ class Loop:
         self,
         name: str,
         run_once: Callable[[Now], float],
-        stop: threading.Event,
+        stop: Ends,
         *,
         vital: bool = True,
         leave: Callable[[], None] | None = None,
     ) -> None:
-        self.name = name
+        self.name = Words(name)  # of the house and of folders
         self.vital = vital  # whether systemd's watchdog waits for it: a loop on a foreign disk may hang
         self.failure: BaseException | None = None
         self.moved_at = read_clock().boot
@@ -89,3 +97,8 @@ class Loop:
             LOG.info("%s goes on: the state file can be written again", self.name)
         self._blocked = False
         return wanted
+
+
+def standing_still(loops: Iterable[Loop], now: Now) -> Sequence[str]:
+    """The names of the vital loops that have not moved lately: what the watchdog and /healthz go by."""
+    return [loop.name for loop in loops if loop.vital and now.boot - loop.moved_at > MOVED_LATELY]

@@ -15,6 +15,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.limits import Limiter
 from scriptixd.observe.live import LivePause
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.limits")
 
@@ -32,9 +33,9 @@ class Standstills:
         last, self._last = self._last, {(halt.folder, halt.limit): halt for halt in halts}
         for key, halt in self._last.items():
             if key not in last:
-                LOG.info("%s", shown(_begun(halt)))
+                LOG.info("%s", Words(shown(_begun(halt))))
         for folder, limit in last.keys() - self._last.keys():
-            LOG.info("%s", shown(_ended(folder, limit)))
+            LOG.info("%s", Words(shown(_ended(folder, limit))))
         return halts
 
     def last(self) -> Sequence[Halt]:

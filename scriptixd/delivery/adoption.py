@@ -33,8 +33,9 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 class SidecarsBeside:
     """Implements Beside of jobs/ports.py."""
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, folders: Folders, store: Store) -> None:
         self._folders = folders
+        self._store = store
 
     def transcripts(self, source: Source) -> Sequence[Lying]:
         """Those that can be read, the likeliest first; none where the folder is not configured. ShareTrouble."""
@@ -44,6 +45,10 @@ class SidecarsBeside:
         beside = self._folders.root(source.folder)
         if beside is None:
             return
+        for sidecar in self._store.deliveries.sidecars_of(source.id):  # also where no setting of today leads
+            root = self._folders.root(sidecar.folder) if sidecar.output == WHOLE_SET_MARK else None
+            if root is not None and (lying := read_transcript(root, sidecar.path)) is not None:
+                yield lying
         output, suffix = OutputPlace(), ""
         with suppress(FileTrouble):  # no rule says what is asked for it today
             terms = self._folders.terms(source.folder, source.path)

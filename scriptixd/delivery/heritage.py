@@ -1,6 +1,6 @@
-"""What a renamed file has left behind: the sidecars that were written for it under its old name.
+"""What a renamed file, or an earlier rendering, has left behind: sidecars under names that are not wanted any more.
 
-Takes away only what is as we wrote it, after it was written under the new name; what a person has edited stays.
+Takes away only what is as we wrote it, after it was written anew; what a person has edited stays.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scriptixd.jobs.job import Delivery, DeliveryState, Sidecar
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place
 
 LOG = logging.getLogger("scriptixd.delivery")
 
@@ -70,12 +71,35 @@ class Heritage:
             try:
                 root.remove(sidecar.path, sidecar.sha256)
             except (TargetTrouble, ShareTrouble) as trouble:
-                LOG.warning("%s was written anew for %s and stays: %s", shown(sidecar.path), shown(to.path), trouble)
+                LOG.warning(
+                    "%s was written anew for %s and stays: %s",
+                    Place(sidecar.folder, sidecar.path),
+                    Place(to.folder, to.path),
+                    trouble,
+                )
                 continue
             self._store.deliveries.release(sidecar)
         current = self._store.deliveries.get(left.delivery.id)
         if current is not None and current.state is not DeliveryState.DROPPED:
             self._store.deliveries.apply(current, Unwanted(f"its file is {_shown(to)} by now"), now.wall)
+
+    def clear(self, delivery: Delivery) -> None:
+        """Everything was made anew: of what its source had before only stays what was edited. ShareTrouble."""
+        for sidecar in self._store.deliveries.sidecars_of(delivery.source_id):
+            if sidecar.delivery_id == delivery.id and not sidecar.former:
+                continue
+            root = self._folders.root(sidecar.folder)
+            if root is None:
+                place = Place(sidecar.folder, sidecar.path)
+                LOG.warning("%s stays: its directory is configured no more", place)
+            elif (fate := fate_of(root, sidecar)) is Fate.EDITED:
+                continue
+            elif fate is Fate.UNTOUCHED:
+                try:
+                    root.remove(sidecar.path, sidecar.sha256)
+                except TargetTrouble as trouble:
+                    LOG.warning("%s is not wanted any more and stays: %s", Place(sidecar.folder, sidecar.path), trouble)
+            self._store.deliveries.release(sidecar)
 
     def _is_gone(self, delivery: Delivery, source: Source) -> bool:
         """Whether the name means another file by now, or none, as the listing has it; what cannot be read is there."""

@@ -25,16 +25,17 @@ def candidates(source_path: str, output: str, suffix: str = "") -> tuple[str, st
     return f"{directory}{slash}{_fitted(stem, ending)}", f"{directory}{slash}{_fitted(name, ending)}"
 
 
-def last_resort(source_path: str, output: str, suffix: str = "") -> str:
-    """Where both names were taken after the job was paid for."""
-    directory, slash, name = source_path.rpartition("/")
-    return f"{directory}{slash}{_fitted(name, f'.scriptix{suffix}.{output}')}"
+def aside(source_path: str, output: str, suffix: str = "") -> tuple[str, str]:
+    """`talk.scriptix.srt`, beside one of ours that a person has edited; the second also where both others were taken
+    after the job was paid for.
+    """
+    return candidates(source_path, output, f".scriptix{suffix}")
 
 
 def every(source_path: str, output: str, suffix: str = "") -> Iterator[str]:
     """All of them."""
     yield from candidates(source_path, output, suffix)
-    yield last_resort(source_path, output, suffix)
+    yield from aside(source_path, output, suffix)
 
 
 def in_order(outputs: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from scriptixd.captions import Units
+from scriptixd.captions import Manner, Units, Wishes
 from scriptixd.delivery.adoption import Adoption
 from scriptixd.delivery.heritage import Heritage, Left
 from scriptixd.delivery.lying import digest_at
@@ -28,12 +28,17 @@ from scriptixd.jobs.job import Delivery, Job, Sidecar, Terms
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Figures, Place, figures
 
 LOG = logging.getLogger("scriptixd.delivery")
 
 IDLE = 3600.0  # s: whoever makes work wakes us
+DAY = 86_400.0  # s until a transcript that was kept nowhere is looked for again
 NO_SPEECH = "there is no speech in it"
 ADOPTED = "the set that lay there was taken for it, as it is"
+NOT_KEPT = "its transcript is kept nowhere any more"
+NOT_MADE_ANEW = f"{NOT_KEPT}, so its sidecars stay as they are: scriptixd redo pays for a new one"
+PAY_AGAIN = "scriptixd redo pays for a new one"
 BUG = ("scriptixd ran into a bug of its own with this transcript", "its log has the details; the transcript is kept")
 TAKEN_AWAY = 3  # failures after which a sidecar that the disk confirmed, and that is not there, counts as taken away
 
@@ -58,6 +63,7 @@ class Order:
     job: Job
     seat: Seat
     terms: Terms
+    manner: Manner
 
     @property
     def source(self) -> Source:
@@ -75,6 +81,7 @@ class DeliveryRoom:
         chance: Callable[[], float],
         beat: Callable[[], None],
         claims: Claims[Due],
+        kept_elsewhere: Callable[[Job], bytes | None],
     ) -> None:
         self._store = store
         self._folders = folders
@@ -82,6 +89,7 @@ class DeliveryRoom:
         self._chance = chance
         self._beat = beat
         self._claims = claims
+        self._kept_elsewhere = kept_elsewhere
         self._adoption = Adoption(store, units)
         self._heritage = Heritage(store, folders)
         self._swept: set[tuple[str, str]] = set()
@@ -112,7 +120,9 @@ class DeliveryRoom:
             event = self._postponed(delivery, trouble, now)
         except Exception as bug:  # that transcript alone: the others are delivered, and this one is kept
             if delivery.failures == 0:
-                LOG.error("delivery %d ran into a bug of scriptixd", delivery.id, exc_info=bug)
+                LOG.error(
+                    "delivery %d ran into a bug of scriptixd", delivery.id, exc_info=bug, extra=figures(delivery.job_id)
+                )
             event = self._postponed(delivery, Trouble(*BUG), now)
         if event is not None:
             self._store.deliveries.apply(delivery, event, now.wall)
@@ -127,9 +137,16 @@ class DeliveryRoom:
         if order is None:
             return Unwanted("its source has other content by now")
         written = {sidecar.output: sidecar for sidecar in self._store.deliveries.sidecars(delivery.id)}
-        if not written and (set_there := self._adopted(order)):
-            LOG.info("%s: adopted %s", _place(order.source), ", ".join(shown(name) for name in set_there))
+        anew = delivery.wishes is not None
+        if not written and not anew and (set_there := self._adopted(order)):
+            names = ", ".join(shown(name) for name in set_there)
+            LOG.info("%s: adopted %s", _place(order.source), names, extra=figures(order.job.id))
             return Delivered(ADOPTED, order.terms.erase_after)
+        if not self._is_kept(order, now):
+            if not anew:
+                return Postponed(now.wall + DAY, NOT_KEPT, PAY_AGAIN)
+            self._store.deliveries.leave_as_it_was(delivery)
+            return Delivered(NOT_MADE_ANEW)
         left = self._heritage.of(delivery, order.source)
         note = ""
         for output in in_order(tuple({**dict.fromkeys(order.terms.outputs), **(left.sidecars if left else {})})):
@@ -147,9 +164,12 @@ class DeliveryRoom:
         if left is not None:
             self._heritage.take_away(left, order.source, now)
             note = note or f"its sidecars were taken along from {shown(left.source.path)}"
+        if anew:
+            self._heritage.clear(delivery)
         made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
-        LOG.info("%s: wrote %s", _place(order.source), ", ".join(shown(name) for name in made))
-        return Delivered(note, order.terms.erase_after)
+        names = ", ".join(shown(name) for name in made)
+        LOG.info("%s: wrote %s", _place(order.source), names, extra=_figures(order, now))
+        return Delivered(note, order.terms.erase_after, errand=order.terms.after_done is not None)
 
     def _adopted(self, order: Order) -> Sequence[str]:
         return self._adoption.adopt(order.delivery, order.job, order.seat, order.terms, order.seat.names())
@@ -162,7 +182,7 @@ class DeliveryRoom:
             return kept
         if output not in order.terms.outputs and untouched is None:
             return None
-        return render(output, self._reply(order), order.job, order.source, self._units, order.terms.manner)
+        return render(output, self._reply(order), order.job, order.source, self._units, order.manner)
 
     def _keep_deleted(self, order: Order, left: Left, deleted: Sidecar, now: Now) -> None:
         """What a person has deleted is not written under the new name either; what came along by itself is taken."""
@@ -182,7 +202,7 @@ class DeliveryRoom:
         seat.make_ready()
         self._sweep(order)
         digest = hashlib.sha256(data).hexdigest()
-        if intended is not None and self._lies_there(intended):
+        if intended is not None and intended.sha256 == digest and self._lies_there(intended):
             self._store.deliveries.written(intended, now.wall)  # the end of it was not recorded
             return
         for place in seat.places(output, digest, {left.delivery.id} if left is not None else ()):
@@ -217,7 +237,18 @@ class DeliveryRoom:
         if self._folders.root(source.folder) is None:
             raise Stopped(source.folder)  # the folder was taken out of the configuration a moment ago
         terms = self._folders.terms(source.folder, source.path)
-        return Order(delivery, job, seat_of(self._store, self._folders, source, terms, job.request.language), terms)
+        manner = terms.manner if delivery.wishes is None else Wishes.read(delivery.wishes).over(terms.manner)
+        seat = seat_of(self._store, self._folders, source, terms, job.request.language)
+        return Order(delivery, job, seat, terms, manner)
+
+    def _is_kept(self, order: Order, now: Now) -> bool:
+        """Whether the transcript is stored, or was found elsewhere and is stored again."""
+        if self._store.jobs.has_result(order.job.id):
+            return True
+        reply = self._kept_elsewhere(order.job)
+        if reply is not None:
+            self._store.jobs.keep_result(order.job, reply, now.wall)
+        return reply is not None
 
     def _reply(self, order: Order) -> bytes:
         reply = self._store.jobs.result(order.job.id)
@@ -237,7 +268,7 @@ class DeliveryRoom:
         if isinstance(trouble, SourceMissing):
             return Postponed(now.wall + pacing.BACKOFF_CAP, trouble.what, trouble.hint, failed=False)
         if delivery.failures == 0:
-            LOG.warning("a transcript waits to be written: %s", trouble)
+            LOG.warning("a transcript waits to be written: %s", trouble, extra=figures(delivery.job_id))
         wait = pacing.backoff(delivery.failures, trouble.retry_after, self._chance())
         return Postponed(now.wall + wait, trouble.what, trouble.hint)
 
@@ -257,5 +288,11 @@ def _read_back(order: Order, sidecar: Sidecar) -> None:
     )
 
 
-def _place(source: Source) -> str:
-    return shown(f"{source.folder}/{source.path}")
+def _place(source: Source) -> Place:
+    return Place(source.folder, source.path)
+
+
+def _figures(order: Order, now: Now) -> Mapping[str, Figures]:
+    """Of a file that is done: `took` is counted from when its content was found complete."""
+    job = order.job
+    return figures(job.id, job.session_id, None, job.stat.size, job.media_seconds, max(0.0, now.wall - job.created_at))

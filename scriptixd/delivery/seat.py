@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Protocol
 
 from scriptixd.delivery.lying import digest_at
-from scriptixd.delivery.names import candidates, last_resort, suffixed
+from scriptixd.delivery.names import aside, candidates, every, suffixed
 from scriptixd.errors import NameTaken, SourceMissing, Stopped
 from scriptixd.jobs.job import Sidecar, Terms
 from scriptixd.jobs.source import Source
@@ -78,8 +78,8 @@ class Seat:
         return candidates(self.source.path, output, self.suffix)
 
     def every(self, output: str) -> tuple[str, ...]:
-        """Also the one for what was paid for already."""
-        return *self.candidates(output), last_resort(self.source.path, output, self.suffix)
+        """Also those for what was paid for already."""
+        return tuple(every(self.source.path, output, self.suffix))
 
     def names(self) -> Names:
         """What lies there; a directory without the source may be the bare one under a mount: SourceMissing."""
@@ -123,12 +123,30 @@ class Seat:
         """The names that are free, or ours to replace, the best one first; after paying there is a third one.
 
         A file that holds the very bytes `came_along` is one of ours that came with its renamed or copied directory.
+        Beside one of ours that a person has edited, the new text is put aside.
         """
         names = self.names()
-        for path in self.every(output):
+        nearest, last = aside(self.source.path, output, self.suffix)
+        for path in self.candidates(output):
             place = self._usable(path, names, inherited, came_along)
             if place is not None:
                 yield place
+            elif self._is_edited(path, names):
+                beside = [nearest, last]
+                break
+        else:
+            beside = [last]
+        for path in beside:
+            place = self._usable(path, names, inherited, came_along)
+            if place is not None:
+                yield place
+
+    def _is_edited(self, path: str, names: Names) -> bool:
+        """Whether what lies there was ours, and is not as we wrote it."""
+        ours = self.store.deliveries.sidecar_at(self.where, path)
+        if ours is None or ours.written_at is None:
+            return False
+        return name_of(path) in names and self._is_own(ours, ())
 
     def _usable(
         self, path: str, names: Names, inherited: Collection[int], came_along: str | None = None

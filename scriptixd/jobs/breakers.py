@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from scriptixd.errors import AccountTrouble, Away, FolderTrouble, QuotaTrouble, ShareTrouble, Trouble
+from scriptixd.roots.place import Place, Words
 
 LOG = logging.getLogger("scriptixd.service")
 
@@ -39,7 +40,8 @@ class Pause(StrEnum):
 
 
 _Key = tuple[Pause, str]
-_OPENING: Final = (Pause.ACCOUNT, "opening uploads")  # the key is accepted, and yet no upload can be opened
+OPENING: Final = "opening uploads"
+_OPENING: Final = (Pause.ACCOUNT, OPENING)  # the key is accepted, and yet no upload can be opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Breakers:
         self._guard = threading.Lock()
         self._open: dict[_Key, Breaker] = {}
         self._aways = 0
+        self._shown: set[_Key] = set()  # what a request since the start has shown not to hold
         self.on_heal: Callable[[], None] = lambda: None  # whoever waited for a pause to end may go on
 
     def ready_at(self, uploading: bool, folder: str | None = None) -> float:
@@ -140,8 +143,10 @@ class Breakers:
             if opened:
                 healed += [(Pause.QUOTA, ""), _OPENING, (Pause.FOLDER, folder), (Pause.SHARE, folder)]
             ended = [pause for pause in healed if self._open.pop(pause, None)]
+            self._shown.update(healed)
         for pause, name in ended:
-            LOG.info("%s goes on: %s", name or "work with Scriptix", _ENDED[pause])
+            whom = Place(name) if pause in (Pause.FOLDER, Pause.SHARE) else Words(name or "work with Scriptix")
+            LOG.info("%s goes on: %s", whom, Words(_ENDED[pause]))
         if ended:
             self.on_heal()
 
@@ -152,6 +157,16 @@ class Breakers:
                 Paused(pause, whom if pause in (Pause.FOLDER, Pause.SHARE) else "", breaker.trouble)
                 for (pause, whom), breaker in self._open.items()
             ]
+
+    def holding(self) -> Mapping[tuple[Pause, str], Trouble]:
+        """What is paused, and why; the refused opening of uploads is another pause than a refused account."""
+        with self._guard:
+            return {key: breaker.trouble for key, breaker in self._open.items()}
+
+    def is_disproved(self, pause: Pause, whom: str) -> bool:
+        """Whether a request since the start has shown that it does not hold: after a start, nobody knows at first."""
+        with self._guard:
+            return (pause, whom) in self._shown and (pause, whom) not in self._open
 
     def _pause(self, pause: _Key, trouble: Trouble, first: float, cap: float, now: float) -> None:
         with self._guard:
@@ -164,7 +179,10 @@ class Breakers:
             self._open[pause] = Breaker(trouble, max(now + wait, until), wait)
         if before is None:
             level = logging.WARNING if pause[0] in (Pause.AWAY, Pause.SHARE) else logging.ERROR
-            LOG.log(level, "%s%s", f"{pause[1]}: " if pause[1] else "", trouble)
+            if pause[0] in (Pause.FOLDER, Pause.SHARE):
+                LOG.log(level, "%s: %s", Place(pause[1]), trouble)
+            else:
+                LOG.log(level, "%s%s", Words(f"{pause[1]}: " if pause[1] else ""), trouble)
 
 
 def _pauses(uploading: bool, folder: str | None) -> Sequence[_Key]:

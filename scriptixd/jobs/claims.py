@@ -42,6 +42,11 @@ class Claims(Generic[T]):
         self._turns: dict[str, int] = {}
         self._turn = 0
 
+    def adopt(self, most: int, most_of: Mapping[str, int]) -> None:
+        """As many as these from now on; what is being worked on goes on."""
+        with self._guard:
+            self._most, self._most_of = most, most_of
+
     @contextmanager
     def take(
         self, pick: Callable[[Collection[int], Mapping[str, int]], T | None], takes_turn: Callable[[T], bool]

@@ -19,11 +19,12 @@ class Delivered:
     """Every sidecar of this source is on the disk, and was read back.
 
     `note` says what is worth knowing of them, if anything. `erase_after`: s from now until the service is to
-    erase what it has of it, None if it is kept there.
+    erase what it has of it, None if it is kept there. `errand`: a command is to be run now.
     """
 
     note: str = ""
     erase_after: float | None = None
+    errand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,24 @@ class Unwanted:
     reason: str
 
 
-DeliveryEvent = Delivered | Unwanted | Postponed
+@dataclass(frozen=True, slots=True)
+class RenderRequested:
+    """A person wants the sidecars of this source made anew; `wishes` as Wishes.text has them, for this once."""
+
+    wishes: str
+
+
+DeliveryEvent = Delivered | Unwanted | Postponed | RenderRequested
 
 DELIVERY_TRANSITIONS: Mapping[DeliveryState, Mapping[type[DeliveryEvent], DeliveryState]] = MappingProxyType(
     {
         DeliveryState.PENDING: {
             Delivered: DeliveryState.DELIVERED,
             Postponed: DeliveryState.PENDING,
+            RenderRequested: DeliveryState.PENDING,
             Unwanted: DeliveryState.DROPPED,
         },
-        DeliveryState.DELIVERED: {Unwanted: DeliveryState.DROPPED},
+        DeliveryState.DELIVERED: {RenderRequested: DeliveryState.PENDING, Unwanted: DeliveryState.DROPPED},
         DeliveryState.DROPPED: {},
     }
 )
@@ -59,7 +68,9 @@ def advance_delivery(delivery: Delivery, event: DeliveryEvent) -> Delivery:
             return replace(delivery, state=target, due_at=due_at, failures=failures, reason=reason, hint=hint)
         case Unwanted(reason):
             return replace(delivery, state=target, due_at=0.0, failures=0, reason=reason, hint="")
-        case Delivered(note, _):
-            return replace(delivery, state=target, due_at=0.0, failures=0, reason=note, hint="")
+        case Delivered(note):
+            return replace(delivery, state=target, due_at=0.0, failures=0, reason=note, hint="", wishes=None)
+        case RenderRequested(wishes):
+            return replace(delivery, state=target, due_at=0.0, failures=0, reason="", hint="", wishes=wishes)
         case _:
             assert_never(event)

@@ -10,13 +10,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from scriptixd.errors import AccountTrouble, Away, FileTrouble, OverBudget, StateTrouble, Stopped, Trouble, with_hint
+from scriptixd.errors import AccountTrouble, Away, FileTrouble, OverBudget, StateTrouble, Stopped, Trouble
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.ports import Allowance, Folders, Lane, Sessions, Uploads
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.erasures import Erasure, Remnant
+from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.erasing")
 
@@ -30,6 +31,8 @@ STUBBORN_REST: Final = 3600.0  # s
 
 DASHBOARD: Final = "or erase it in Scriptix's dashboard"
 KEPT: Final = "delete_remote is off"
+NOT_NAMED: Final = "its transcription is not named yet"
+UNNAMED, UNFINISHED = "", "\0"  # no session has such an id
 
 
 class Erasing:
@@ -67,7 +70,33 @@ class Erasing:
         if self._is_settled(erasure, now):
             return now.boot
         wait = self._wait(erasure, now)
-        return wait if wait > now.boot else self._erase(erasure, now)
+        if wait > now.boot:
+            return wait
+        if erasure.ordered and erasure.kind is Remnant.UPLOAD and self._may_be_whole(erasure):
+            return self._look_for_session(erasure, now)
+        return self._erase(erasure, now)
+
+    def _look_for_session(self, erasure: Erasure, now: Now) -> float:
+        """Of an upload that may be whole, a transcription is what is to go, once the service has named one."""
+        waited = pacing.since(erasure.since, now.wall)
+        if waited >= pacing.SESSION_PATIENCE:
+            return self._erase(erasure, now)
+        heard = self._asked(erasure, lambda: self._session_of(erasure), now)
+        if heard == UNFINISHED:
+            return self._erase(erasure, now)
+        if heard == UNNAMED:
+            self._postpone(erasure, Trouble(NOT_NAMED), pacing.session_wait(waited), now, failed=False)
+        elif isinstance(heard, str):
+            self._store.erasures.named(erasure, heard, now.wall)
+        return self._rest(heard, now)
+
+    def _session_of(self, erasure: Erasure) -> str:
+        """What an upload has become: UNFINISHED, a session that is UNNAMED yet, or its id."""
+        job = self._store.jobs.get(erasure.job_id)
+        offset = self._uploads.offset(erasure.remote_id)
+        if job is not None and offset is not None and offset < job.stat.size:
+            return UNFINISHED
+        return self._sessions.session_of(erasure.remote_id) or UNNAMED
 
     def _is_settled(self, erasure: Erasure, now: Now) -> bool:
         """Whether there is nothing to ask now: by today's settings, or because it is not ours to erase."""
@@ -84,9 +113,7 @@ class Erasing:
 
     def _due_by_settings(self, erasure: Erasure) -> float | None:
         """When it may be erased by today's configuration, None if never; as planned where nothing is configured."""
-        job = self._store.jobs.get(erasure.job_id)
-        perhaps_whole = job is not None and job.file_id == erasure.remote_id and job.closing_at is not None
-        if erasure.kind is Remnant.UPLOAD and not perhaps_whole:
+        if erasure.ordered or (erasure.kind is Remnant.UPLOAD and not self._may_be_whole(erasure)):
             return erasure.due_at
         waits = []
         for folder, path in self._store.erasures.places(erasure):
@@ -98,6 +125,11 @@ class Erasing:
         if not waits:
             return erasure.due_at
         return min((erasure.since + wait for wait in waits if wait is not None), default=None)
+
+    def _may_be_whole(self, erasure: Erasure) -> bool:
+        """Whether an upload may have become a session that nobody has heard of yet."""
+        job = self._store.jobs.get(erasure.job_id)
+        return job is not None and job.file_id == erasure.remote_id and job.closing_at is not None
 
     def _obstacle(self, erasure: Erasure) -> Trouble | None:
         """Why nothing that we could ask would erase it."""
@@ -125,25 +157,42 @@ class Erasing:
             if not self._store.erasures.stands(erasure):
                 return now.boot
             self._store.jobs.let_go(erasure.job_id, erasure.remote_id, now.wall)
+        answer = self._asked(erasure, lambda: self._answer(erasure), now)
+        if isinstance(answer, str):
+            self._store.erasures.done(erasure, answer, now.wall)
+            LOG.info(
+                "Scriptix was told to erase %s %s, and answered %s",
+                erasure.kind,
+                Words(erasure.remote_id),
+                Words(answer),
+            )
+        return self._rest(answer, now)
+
+    @staticmethod
+    def _rest(heard: str | float | None, now: Now) -> float:
+        """When the next step is wanted, after one that heard something, nothing, or is to wait so many seconds."""
+        return now.boot + (heard if isinstance(heard, float) else 0.0)
+
+    def _asked(self, erasure: Erasure, ask: Callable[[], str], now: Now) -> str | float | None:
+        """What the service answers; None where it is postponed, or the seconds until anybody may ask again."""
         try:
-            answer = self._answer(erasure)
+            answer = ask()
         except Stopped:
-            return now.boot
+            return None
         except OverBudget as busy:
-            return now.boot + (busy.retry_after or pacing.BACKOFF_BASE)
+            return busy.retry_after or pacing.BACKOFF_BASE
         except StateTrouble:
             raise
         except Trouble as trouble:
             self._after_trouble(erasure, trouble, now)
         except Exception:
-            LOG.exception("the erasing of %s %s ran into a bug of scriptixd", erasure.kind, erasure.remote_id)
+            LOG.exception("the erasing of %s %s ran into a bug of scriptixd", erasure.kind, Words(erasure.remote_id))
             bug = Trouble("scriptixd ran into a bug of its own with it", "its log has the details")
             self._postpone(erasure, bug, DAY, now)
         else:
             self._breakers.heal(opened=False, folder="")
-            self._store.erasures.done(erasure, answer, now.wall)
-            LOG.info("Scriptix was told to erase %s %s, and answered %s", erasure.kind, erasure.remote_id, answer)
-        return now.boot
+            return answer
+        return None
 
     def _answer(self, erasure: Erasure) -> str:
         match erasure.kind:
@@ -181,6 +230,9 @@ class Erasing:
         """It is never given up: it waits, and says why."""
         if erasure.reason != trouble.what and wait >= DAY:
             LOG.warning(
-                "%s %s waits to be erased: %s", erasure.kind, erasure.remote_id, with_hint(trouble.what, trouble.hint)
+                "%s %s waits to be erased: %s",
+                erasure.kind,
+                Words(erasure.remote_id),
+                trouble,
             )
         self._store.erasures.postpone(erasure, now.wall + wait, trouble.what, trouble.hint, now.wall, failed=failed)

@@ -99,6 +99,14 @@ class OutputPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class AfterDone:
+    """The command that is run when a file's sidecars are there; its arguments may hold secrets."""
+
+    command: tuple[str, ...] = field(repr=False)
+    timeout: float  # s
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What today's configuration says about one path."""
 
@@ -111,6 +119,7 @@ class Terms:
     erase_after: float | None = None  # s after delivery until it is erased at the service; None: it is kept there
     output: OutputPlace = OutputPlace()
     manner: Manner = Manner()  # noqa: RUF009 - frozen
+    after_done: AfterDone | None = None
 
 
 class State(StrEnum):
@@ -191,6 +200,7 @@ class Delivery:
     failures: int = 0
     reason: str = ""
     hint: str = ""
+    wishes: str | None = None  # while it is made anew: what is wanted this once, as Wishes.text has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +215,4 @@ class Sidecar:
     sha256: str
     replaces: str | None  # the hash of our own file that has the name until this one is written
     written_at: float | None
+    former: bool = False  # of an earlier rendering: it is taken away when this one is done, unless somebody edited it

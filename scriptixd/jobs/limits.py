@@ -50,21 +50,34 @@ class Limiter:
         calendar: Calendar,
         clock: Callable[[], Now] = read_clock,
     ) -> None:
-        self._bounds = {ALL: of_all, **of_folders}
+        self._bounds: Mapping[str, Bounds] = {}
         self._openings = openings
         self._pauses = pauses
         self._calendar = calendar
         self._clock = clock
         self._guard = threading.RLock()
-        self._buckets = {
-            whose: Bucket(bounds.bandwidth, calendar) for whose, bounds in self._bounds.items() if bounds.bandwidth
-        }
-        self._counts = any(bounds.counts for bounds in self._bounds.values())
+        self._buckets: dict[str, Bucket] = {}
         self._tally = Tally(openings, calendar)
         self._promises: dict[int, _Promise] = {}
         self._latest = 0.0  # s of CLOCK_BOOTTIME: a thread that has read a file for long asks with an old moment
         self._shut: dict[str, Span] = {}  # by whose hours: within this they are known to be over
         self._paused: Collection[str] = frozenset(pauses.paused())
+        self.adopt(of_all, of_folders)
+
+    def adopt(self, of_all: Bounds, of_folders: Mapping[str, Bounds]) -> None:
+        """Go by these limits from now on; what was sent before counts for them as well."""
+        bounds = {ALL: of_all, **of_folders}
+        with self._guard:
+            self._buckets = {
+                whose: self._buckets[whose]
+                if whose in self._buckets and self._bounds[whose].bandwidth == one.bandwidth
+                else Bucket(one.bandwidth, self._calendar)
+                for whose, one in bounds.items()
+                if one.bandwidth
+            }
+            self._counts = any(one.counts for one in bounds.values())
+            self._shut = {}
+            self._bounds = bounds
 
     def look_again(self) -> bool:
         """Somebody may have paused or resumed something; returns whether anything is paused that was not."""

@@ -37,6 +37,7 @@ from scriptixd.jobs.reading import NOTHING, Changed, Chunk, Content, Prefix
 from scriptixd.jobs.recognition import Recognition
 from scriptixd.jobs.store import Store
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place, figures
 
 LOG = logging.getLogger("scriptixd.pipeline")
 
@@ -203,7 +204,13 @@ class Pipeline:
         self._read[job.id] = read
         after = self._store.jobs.close_or_fold(job, whole, now.wall)
         if after is not None and after.id != job.id:
-            LOG.info("job %d has the content of job %d and shares it: its upload is given up", job.id, after.id)
+            LOG.info(
+                "%s: job %d has the content of job %d and shares it: its upload is given up",
+                Place(job.folder),
+                job.id,
+                after.id,
+                extra=figures(job.id, upload=job.file_id, size=job.stat.size),
+            )
         return after
 
     def _closing(self, job: Job, now: Now) -> Job | Event | Progress | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from scriptixd.errors import ShareTrouble
@@ -17,7 +18,7 @@ from scriptixd.jobs.ports import Beside, Finished, Lying, Sessions, Uploads
 from scriptixd.jobs.reading import NOTHING, Content
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store import Store
-from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place, figures
 
 LOG = logging.getLogger("scriptixd.pipeline")
 
@@ -43,7 +44,7 @@ class Recognition:
             return self._asked_otherwise(job)
         if self.is_forgotten(into):
             try:
-                reply = self._kept_elsewhere(into)
+                reply = self.kept_elsewhere(into, job)
             except ShareTrouble as away:
                 return Postponed(now.wall + SHARE_AGAIN, away.what, away.hint, failed=False)
             if reply is None:
@@ -53,8 +54,12 @@ class Recognition:
             self._store.jobs.keep_result(into, reply, now.wall)
         shared = self._store.jobs.fold(job, now.wall)
         if shared is not None:
-            what = "its content is known already: shares job %d, nothing is sent"
-            LOG.info(f"%s: {what}", shown(job.folder), shared.id)
+            LOG.info(
+                "%s: its content is known already: shares job %d, nothing is sent",
+                Place(job.folder),
+                shared.id,
+                extra=figures(job.id, shared.session_id, size=job.stat.size),
+            )
         return shared
 
     def is_forgotten(self, job: Job | None) -> bool:
@@ -85,28 +90,42 @@ class Recognition:
             return None
         return Held(sentence)
 
-    def _kept_elsewhere(self, job: Job) -> bytes | None:
-        """The reply of a job that is stored no more, from one of its sidecars or from the service."""
-        for one in self._sidecars(job):
-            if (one.sha256, one.size, one.request) == (job.sha256, job.stat.size, job.request):
-                return one.body
+    def kept_elsewhere(self, job: Job, copy: Job | None = None) -> bytes | None:
+        """The reply of a job that is stored no more, from a sidecar of it or of its copy, or from the service.
+
+        None: from nowhere. Raises ShareTrouble where it may lie on a disk that is away, and what the service's silence
+        raises.
+        """
+        beside = kept_beside(self._store, self._beside, job, copy)
+        if beside is not None:
+            return beside
         ours = (job.service, job.key_fingerprint) == (self._uploads.origin, self._uploads.key_fingerprint)
-        if ours and job.session_id:
+        if ours and job.session_id and not self._store.erasures.is_ordered(job.session_id):
             answer = self._sessions.look(job.session_id)
             if isinstance(answer, Finished):
                 return answer.body
         return None
 
-    def _sidecars(self, job: Job) -> Iterator[Lying]:
-        """Of those that can be reached; raises ShareTrouble last, where there may be more on a disk that is away."""
-        away: ShareTrouble | None = None
-        for source in self._store.jobs.sources(job.id):
-            try:
-                yield from self._beside.transcripts(source)
-            except ShareTrouble as trouble:
-                away = trouble
-        if away is not None:
-            raise away
+
+def kept_beside(store: Store, beside: Beside, job: Job, copy: Job | None = None) -> bytes | None:
+    """The reply of a job from a sidecar, of it or of its copy; ShareTrouble where a disk that is away may have it."""
+    of = (job,) if copy is None else (job, copy)
+    for one in chain.from_iterable(_sidecars(store, beside, each) for each in of):
+        if (one.sha256, one.size, one.request) == (job.sha256, job.stat.size, job.request):
+            return one.body
+    return None
+
+
+def _sidecars(store: Store, beside: Beside, job: Job) -> Iterator[Lying]:
+    """Of those that can be reached; raises ShareTrouble last, where there may be more on a disk that is away."""
+    away: ShareTrouble | None = None
+    for source in store.jobs.sources(job.id):
+        try:
+            yield from beside.transcripts(source)
+        except ShareTrouble as trouble:
+            away = trouble
+    if away is not None:
+        raise away
 
 
 def _may_be_of(one: Lying, job: Job) -> bool:

@@ -16,6 +16,7 @@ from scriptixd.jobs.events import Event, ResultListed, StillRunning
 from scriptixd.jobs.job import Job
 from scriptixd.jobs.ports import Fetchable, Listed, Page, Polling, Refused, Running, Sessions, Uploads
 from scriptixd.jobs.store import Store
+from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.service")
 
@@ -116,7 +117,7 @@ class Rounds:
             self._off_until = now.boot + self._again
         if not self._told_off:
             self._told_off = True
-            LOG.info("%s: each is looked at by itself, and the list is tried again now and then", trouble)
+            LOG.info("%s: each is looked at by itself, and the list is tried again now and then", Words(trouble))
 
     def _is_alone(self, session_id: str, now: Now) -> bool:
         return self._alone.get(session_id, 0.0) > now.boot

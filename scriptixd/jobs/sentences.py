@@ -35,11 +35,17 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Postponed": "waits",
     "Rejected": "stopped",
     "RetryRequested": "is tried again",
+    "RenderRequested": "a person wants its sidecars made anew",
     "Delivered": "sidecars written",
     "Unwanted": "gets no sidecars of this transcript",
     "Erased": "Scriptix was told to erase it",
     "ErasurePostponed": "waits to be erased at Scriptix",
     "Kept": "stays at Scriptix",
+    "ErrandDone": "the command after it has run",
+    "ErrandPostponed": "the command after it has failed, and is tried again",
+    "ErrandGivenUp": "the command after it has failed for a day, and was given up",
+    "ErrandDropped": "the command after it is not run",
+    "Forgotten": "was forgotten: its transcript, its names and its story were erased",
 }
 
 

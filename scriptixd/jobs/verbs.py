@@ -11,11 +11,12 @@ from typing import Final
 
 from scriptixd.jobs.bounds import ALL
 from scriptixd.jobs.clock import Now
+from scriptixd.jobs.delivering import RenderRequested
 from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted
-from scriptixd.jobs.job import Job, Request, State
+from scriptixd.jobs.job import DeliveryState, Job, Request, State
 from scriptixd.jobs.source import QuestionKind, Source
 from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.requests import Verb, VerbRequest
+from scriptixd.jobs.store.requests import FileToForget, Verb, VerbRequest
 from scriptixd.jobs.transitions import furthest
 
 # Requests in one transaction, a tenth of a second: a yes to 100,000 files must not keep us from stopping.
@@ -28,6 +29,7 @@ _DONE = {
     Verb.RETRY: "tried again",
     Verb.REDO: "is sent again, and paid for again",
 }
+ANEW: Final = "its sidecars are made anew"
 _ANSWERED: Mapping[QuestionKind, str] = {
     QuestionKind.DISK: "approved: what is there now is the folder's disk from now on",
     QuestionKind.CLAIM: "approved: it is watched from here from now on",
@@ -49,16 +51,18 @@ def apply_some_requests(store: Store, request_of: Callable[[Source], Request | N
     with store.database.transaction() if requests else nullcontext():
         for request in requests:
             store.requests.applied(request, _apply(store, request, request_of, now), now.wall)
+    if any(request.verb is Verb.FORGET for request in requests):
+        store.database.empty_log()  # where somebody reads just now, the verb sees to it again
     return len(requests)
 
 
 def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Request | None], now: Now) -> str:
-    if request.folder is not None and request.verb is Verb.PAUSE:
-        return _pause(store, request.folder, now)
-    if request.folder is not None and request.verb is Verb.RESUME:
-        return _resume(store, request.folder)
+    if request.file is not None:
+        return _forget(store, request.file, now)
     if request.folder is not None:
-        return _answer(store, request.verb, request.folder, now)
+        return _apply_to_folder(store, request.verb, request.folder, now)
+    if request.delivery_id is not None and request.wishes is not None:
+        return _render(store, request.delivery_id, request.wishes, now)
     job = store.jobs.get(request.job_id)
     if job is None:
         return "there is nothing to do any more: its content is another job's"
@@ -71,6 +75,33 @@ def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Re
     except Unlisted:
         return f"there is nothing to {request.verb}: it is {'done' if job.state is State.READY else job.state}"
     return _DONE[request.verb]
+
+
+def _apply_to_folder(store: Store, verb: Verb, folder: str, now: Now) -> str:
+    match verb:
+        case Verb.PAUSE:
+            return _pause(store, folder, now)
+        case Verb.RESUME:
+            return _resume(store, folder)
+        case _:
+            return _answer(store, verb, folder, now)
+
+
+def _forget(store: Store, file: FileToForget, now: Now) -> str:
+    left = store.forgetting.forget(file, now.wall)
+    if left is None:
+        return "nothing is known of it any more"
+    told = ["forgotten"]
+    if left.shared:
+        told.append("its transcript stays, for another file has the same content")
+    if left.ordered:
+        told.append("Scriptix is told to erase what it has of it")
+    if left.adopted:
+        named = ", ".join(left.adopted)
+        told.append(f"who has its transcription is not known here: look for {named} in Scriptix's dashboard")
+    if file.stays:
+        told.append("it lies there still, and is left alone")
+    return "; ".join(told)
 
 
 def _answer(store: Store, verb: Verb, folder: str, now: Now) -> str:
@@ -94,6 +125,18 @@ def _resume(store: Store, whose: str) -> str:
         own = "not paused by its own name any more" if ended else "not paused by its own name"
         return f"{own}, but all folders are paused together: scriptixd resume"
     return "uploads go on" if ended else "not paused"
+
+
+def _render(store: Store, delivery_id: int, wishes: str, now: Now) -> str:
+    """A source's sidecars are made anew by whoever delivers."""
+    delivery = store.deliveries.get(delivery_id)
+    job = store.jobs.get(delivery.job_id) if delivery else None
+    if delivery is None or job is None or delivery.state is DeliveryState.DROPPED:
+        return "there is nothing to render: it has other content by now"
+    if job.state is not State.READY:
+        return f"there is nothing to render yet: it is {job.state}"
+    store.deliveries.apply(delivery, RenderRequested(wishes), now.wall)
+    return ANEW
 
 
 def _is_there(store: Store, job: Job) -> bool:

@@ -35,6 +35,7 @@ from scriptixd.jobs.pipeline import Pipeline, Step
 from scriptixd.jobs.ports import Allowance, Lane, Sessions, Uploads
 from scriptixd.jobs.queues import Queue
 from scriptixd.jobs.store import Store
+from scriptixd.roots.place import Place, figures
 
 LOG = logging.getLogger("scriptixd.jobs")
 
@@ -127,7 +128,7 @@ class Worker:
         except Trouble as trouble:
             return self._after_trouble(job, trouble, now)
         except Exception:
-            LOG.exception("job %d ran into a bug of scriptixd", job.id)
+            LOG.exception("%s: job %d ran into a bug of scriptixd", Place(job.folder), job.id, extra=figures(job.id))
             return self._applied(job, self._after_bug(job, now), now)
 
     def _after_trouble(self, job: Job, trouble: Trouble, now: Now) -> Step:

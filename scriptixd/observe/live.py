@@ -141,7 +141,12 @@ def read_live(path: Path, now: float) -> Live | None:
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None  # another version's, half of none, or none at all
-    return live if 0 <= now - live.written_at + 1.0 <= STALE + 1.0 else None
+    return live if is_fresh(live, now) else None
+
+
+def is_fresh(live: Live, now: float) -> bool:
+    """Whether whoever has told these figures still tells."""
+    return 0 <= now - live.written_at + 1.0 <= STALE + 1.0
 
 
 def _folder(found: dict[str, Any]) -> LiveFolder:

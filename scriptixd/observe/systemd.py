@@ -31,6 +31,10 @@ class Systemd:
             self._status = status
             self._tell(f"STATUS={status}")
 
+    def reloading(self, boot_us: int) -> None:
+        """Since this moment of CLOCK_MONOTONIC, in microseconds; `ready` ends it."""
+        self._tell("RELOADING=1", f"MONOTONIC_USEC={boot_us}")
+
     def alive(self) -> None:
         self._tell("WATCHDOG=1")
 

@@ -5,7 +5,11 @@ Pure: never touches a disk. A path that leaves its root is our own bug and raise
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
+from typing import Final
+
+VEILED: Final = 10  # hex digits: a million files share none
 
 
 def components(path: str) -> tuple[str, ...]:
@@ -44,3 +48,8 @@ def shown(path: str) -> str:
     """A path as a sentence can hold it: printable, and nothing that a text cannot encode."""
     encoded = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in encoded)
+
+
+def veiled(path: str) -> str:
+    """What stands for a path where its name must not be read; always the same for the same path."""
+    return "#" + hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:VEILED]

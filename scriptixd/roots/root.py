@@ -15,6 +15,7 @@ from typing import Final, Protocol, Self
 
 from scriptixd.roots.mounts import is_local
 
+NOTICE = "_TRANSCRIPTS-WAITING.txt"  # the one file of ours in a folder that is made to be read by people
 TEMPORARY_PREFIX = ".scriptixd-"  # the scanner ignores these, and what a crash left of them is swept
 TEMPORARY_SUFFIX = ".tmp"
 

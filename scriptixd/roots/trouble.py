@@ -51,7 +51,7 @@ def root_trouble(error: OSError, place: str) -> ShareTrouble:
     """Whatever keeps us out of the root itself, nothing may be inferred about what is below it."""
     where = shown(place)
     if error.errno == errno.ENOENT:
-        return ShareTrouble(f"{where} does not exist", "mount or create it; it is watched as soon as it is there")
+        return ShareTrouble(f"{where} does not exist", "mount or create it; it is used as soon as it is there")
     if error.errno == errno.ENOTDIR:
         return ShareTrouble(f"{where} is not a folder", "a file has its name; the setting `path` must name a folder")
     if error.errno in NOT_ALLOWED:

@@ -6,7 +6,8 @@ Puts the room together; the protocol is in tus.py, the reading in answers.py, th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.job import Labels, Request
@@ -17,6 +18,7 @@ from scriptixd.service.answers import MAX_TRANSCRIPT, read_erased, read_page, re
 from scriptixd.service.budget import Use
 from scriptixd.service.exchange import SHORT, Exchange, Method
 from scriptixd.service.reply import Reply
+from scriptixd.service.traffic import Traffic
 from scriptixd.service.trouble import Asked, refusal, wrong_url
 from scriptixd.service.tus import Upload
 
@@ -52,6 +54,16 @@ class Scriptix:
     def use(self, now: Now) -> Use:
         """How much of the budget is in use."""
         return self._exchange.budget.use(now)
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has passed since this was made."""
+        return self._exchange.traffic
+
+    def keep_quiet(self, secrets: Collection[str]) -> None:
+        """Further secrets that a reply may repeat, and no sentence may."""
+        every = tuple(sorted({*self._access.secrets, *secrets}))
+        self._access = self._exchange.access = replace(self._access, secrets=every)
 
     def create(self, request: Request, labels: Labels, name: str, size: int) -> str:
         upload = Upload(

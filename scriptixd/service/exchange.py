@@ -21,6 +21,7 @@ from scriptixd.service.access import Access
 from scriptixd.service.budget import WINDOW, Budget
 from scriptixd.service.lines import Lines
 from scriptixd.service.reply import Reply
+from scriptixd.service.traffic import NO_ANSWER, Traffic
 from scriptixd.service.trouble import translated
 
 SHORT = 1024 * 1024  # bytes of a reply that is not a transcript: hundreds of times what is documented
@@ -47,6 +48,7 @@ class Exchange:
             journal=journal,
             now=clock(),
         )
+        self.traffic = Traffic()
         self._clock = clock
         self._lines = Lines()
         self._mine = threading.local()
@@ -72,20 +74,29 @@ class Exchange:
             raise Stopped("no more requests")
         self._afford(self._clock(), lane)
         if body is None:
-            return self._ask(method, url, headers, None, limit)
+            return self._counted(method, url, headers, None, limit)
         thread = threading.get_ident()
         with self._lock:
             self._sending[thread] = False
         try:
-            return self._ask(method, url, headers, body, limit)
+            return self._counted(method, url, headers, body, limit)
         finally:
             with self._lock:
                 del self._sending[thread]
 
+    def _counted(self, method: Method, url: str, headers: Mapping[str, str], body: Body | None, limit: int) -> Reply:
+        outcome = NO_ANSWER
+        try:
+            reply = self._ask(method, url, headers, body, limit)
+            outcome = str(reply.status)
+        finally:
+            self.traffic.asked(method, outcome)
+        return reply
+
     def _ask(self, method: Method, url: str, headers: Mapping[str, str], body: Body | None, limit: int) -> Reply:
         with translated(self.access, self._is_stopped):
             # requests' annotations know files, not every object with read and __len__ that it takes
-            data: Any = None if body is None else _Streamed(body, self._is_stopped)
+            data: Any = None if body is None else _Streamed(body, self._is_stopped, self.traffic)
             wait = (self.access.timeout_s, self.access.timeout_s)
             with self._session().request(
                 method.value, url, headers=dict(headers), data=data, timeout=wait, allow_redirects=False, stream=True
@@ -160,11 +171,12 @@ class _Streamed:
     Exactly as long as announced: a longer one would break the next request, a shorter one wait for ever.
     """
 
-    def __init__(self, body: Body, stopped: Callable[[], bool]) -> None:
+    def __init__(self, body: Body, stopped: Callable[[], bool], traffic: Traffic) -> None:
         self._body = body
         self._left = len(body)
         self._size = len(body)
         self._stopped = stopped
+        self._traffic = traffic
 
     def __len__(self) -> int:
         return self._size
@@ -178,4 +190,5 @@ class _Streamed:
         if not block:
             raise Away(f"the file ended {self._left} bytes before the end of what was announced", retry_after=0.0)
         self._left -= len(block)
+        self._traffic.sent(len(block))
         return block

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from scriptixd.jobs.source import HELD_FOR_EXISTING, HELD_FOR_FLOOD, Admission, Existing, Sighting, Source
 from scriptixd.roots.paths import joined
 from scriptixd.roots.root import Kind, Listing, Stat
-from scriptixd.watch.filters import Filter
+from scriptixd.watch.filters import Filter, is_unknown_kind
 from scriptixd.watch.policy import Policy
 from scriptixd.watch.settle import Span, due, look
+from scriptixd.watch.strangers import MOST, Stranger, is_stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Findings:
     files: int
     restless: bool  # something in it is not settled, or not written down
     due: float  # CLOCK_BOOTTIME from which another look can settle something in it; infinite if there is nothing
+    strangers: tuple[Stranger, ...] = ()
 
     @property
     def nothing(self) -> bool:
@@ -64,6 +66,7 @@ class Judge:
         unknown: set[str] = set()
         there: set[str] = set()
         names = frozenset(row[0] for row in listing.rows)
+        strangers: list[Stranger] = []
         restless, earliest = False, math.inf
         for entry in listing:
             path = joined(directory, entry.name)
@@ -72,7 +75,10 @@ class Judge:
                     directories.append(path)
             elif entry.kind is Kind.FILE and entry.stat is None:
                 unknown.add(path)
-            elif entry.stat is not None and self.filter.why_not(path, entry.stat.size) is None:
+            elif entry.stat is not None and (reason := self.filter.why_not(path, entry.stat.size)) is not None:
+                if is_stranger(entry.name, entry.stat.size) and is_unknown_kind(entry.name, reason):
+                    strangers.append(Stranger(path, entry.stat.mtime_ns / 1e9))
+            elif entry.stat is not None:
                 there.add(entry.name)
                 before = known.get(entry.name)
                 sighting, settles = self._sighting(path, entry.name, entry.stat, before, moment)
@@ -90,7 +96,14 @@ class Judge:
         )
         restless = restless or bool(unknown) or earliest < math.inf
         return Findings(
-            tuple(sightings), missing, tuple(directories), frozenset(unknown), len(there), restless, earliest
+            tuple(sightings),
+            missing,
+            tuple(directories),
+            frozenset(unknown),
+            len(there),
+            restless,
+            earliest,
+            tuple(strangers[:MOST]),
         )
 
     def _sighting(

@@ -189,6 +189,12 @@ def _too_small(size: int, min_size: int) -> str:
     return "it is empty" if size == 0 else f"its {size} bytes are less than min_size, which is {min_size}"
 
 
+def is_unknown_kind(name: str, reason: str) -> bool:
+    """Whether that is the reason for which a file of this name is not picked up."""
+    stem, _, extension = name.lower().rpartition(".")
+    return reason.startswith(_unknown(extension if stem else ""))
+
+
 def _unknown(extension: str) -> str:
     if not extension:
         return "its name has no extension to tell that it is audio or video; `include` can name it"

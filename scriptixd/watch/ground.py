@@ -16,6 +16,7 @@ from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.source import Question, QuestionKind
 from scriptixd.roots.paths import is_within, shown
+from scriptixd.roots.place import Place
 from scriptixd.roots.root import Disk, Kind, Nested, Root
 from scriptixd.watch.book import Book
 from scriptixd.watch.claim import Claim, Foreign, NoClaim, Ours
@@ -153,14 +154,16 @@ class Ground:
         self._claimed = isinstance(held, Ours)
         unclaimed = held.reason if isinstance(held, NoClaim) else ""
         if unclaimed and unclaimed != self._unclaimed:
-            LOG.warning("%s: other daemons cannot see that this one watches it: %s", shown(self._folder), unclaimed)
+            LOG.warning("%s: other daemons cannot see that this one watches it: %s", Place(self._folder), unclaimed)
+        if self._unclaimed and not unclaimed:
+            LOG.info("%s: other daemons can see again that this one watches it", Place(self._folder))
         self._unclaimed = unclaimed
 
     def leave(self, now: Now) -> None:
         """The end: whoever comes next may watch it."""
         why_not = self._claim.give_up(now)
         if why_not:
-            LOG.info("%s: its claim could not be given up: %s", shown(self._folder), why_not)
+            LOG.info("%s: its claim could not be given up: %s", Place(self._folder), why_not)
 
     def refuse_empty(self, now: Now) -> None:
         """Nothing is left where files were: people's doing, or a disk that is not there?

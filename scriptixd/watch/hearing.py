@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from scriptixd.errors import AdministratorHeals
 from scriptixd.jobs.clock import Now
-from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place
 from scriptixd.roots.root import Disk
 from scriptixd.watch.doorbell import Bell, Rung
 from scriptixd.watch.mode import SCAN_WITH_EVENTS, Choice, Mode, choose_mode
@@ -81,6 +81,8 @@ class Hearing:
     def settle(self, now: Now) -> bool:
         """After a look: a folder of which only a part would ring is polled, told once; whether that begins now."""
         if self._refusal is None:
+            if self._told:
+                LOG.info("%s is polled no more: its events are heard again", Place(self._folder))
             self._told = False
             return False
         begins = self._bell is not None
@@ -88,7 +90,7 @@ class Hearing:
             self._again = now.boot + SCAN_WITH_EVENTS
         self.close()
         if not self._told:  # the numbers in it change all the time
-            LOG.warning("%s is polled: %s", shown(self._folder), self._refusal)
+            LOG.warning("%s is polled: %s", Place(self._folder), self._refusal)
         self._told = True
         return begins
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from scriptixd.roots.paths import shown
-from scriptixd.roots.root import TEMPORARY_PREFIX
+from scriptixd.roots.root import NOTICE, TEMPORARY_PREFIX
 
 _BIN = "it is the file server's recycle bin"
 _WINDOWS_BIN = "it is Windows' recycle bin"
@@ -47,6 +47,7 @@ NAMES: Final[Mapping[str, str]] = MappingProxyType(
         ".~tmp~": "rsync keeps files there until all of them are complete",
         ".rsync-partial": "rsync keeps files there that are not complete",
         "lost+found": "a file system check keeps fragments there",
+        NOTICE.lower(): "scriptixd tells there what waits for somebody",
         "thumbs.db": "Windows keeps thumbnails there",
         "ehthumbs.db": "Windows keeps thumbnails there",
         "desktop.ini": "Windows keeps settings of a folder there",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from scriptixd.jobs.source import Restless
 from scriptixd.watch.mode import Choice
+from scriptixd.watch.strangers import Stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class ScanReport:
     unsettled: int = 0
     problems: tuple[str, ...] = ()  # directories that could not be read, are not mounted, or wait for a yes
     restless: tuple[Restless, ...] = ()  # files that have not stopped changing for long, the longest first
+    strangers: tuple[Stranger, ...] = ()  # of the last full scan
 
     @property
     def judged(self) -> bool:

@@ -18,6 +18,7 @@ from scriptixd.errors import Hung, ShareTrouble, Stopped
 from scriptixd.jobs.clock import Now, boot_id, read_clock
 from scriptixd.jobs.source import FLOOD_WITHIN, Restless
 from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place, Words
 from scriptixd.roots.root import Disk, Nested, Root
 from scriptixd.watch.book import Book
 from scriptixd.watch.comparison import Judge
@@ -239,10 +240,12 @@ class Scanner:
         if full and walk.renumbered:
             self._learns_at = now.boot + NUMBERS_STAY
         unsettled = self._book.unsettled(self._watched.name)
+        restless = self._restless(disk, now) if unsettled else ()
+        self._tell_restless(restless)
         rest = min(max(REST, REST_SHARE * (now.boot - began.boot)), REST_MOST)
         self._not_before = now.boot + rest
         if self._report.offline is not None:
-            LOG.info("%s: is there again", shown(self._watched.name))
+            LOG.info("%s: is there again", Place(self._watched.name))
         self._retry = RETRY_FIRST
         earlier = self._report
         self._report = ScanReport(
@@ -252,18 +255,19 @@ class Scanner:
             files=walk.files if full else earlier.files,
             unsettled=unsettled,
             problems=problems,
-            restless=self._restless(disk, now) if unsettled else (),
+            restless=restless,
+            strangers=tuple(walk.strangers) if full else earlier.strangers,
         )
 
     def _tell(self, walk: Walk, problems: tuple[str, ...]) -> None:
         """What needs a person's hand, once, when it begins."""
-        name = shown(self._watched.name)
-        command = f"scriptixd approve {shown(shlex.quote(self._watched.name))}"
+        name = Place(self._watched.name)
+        command = Words(f"scriptixd approve {shown(shlex.quote(self._watched.name))}")
         if walk.flooded and not self._flooded:
             LOG.warning(
                 "%s: more than %s files came within an hour (ask_above): they wait for your yes: %s",
                 name,
-                self._watched.ask_above,
+                Words(self._watched.ask_above),
                 command,
             )
         elif walk.held and not walk.flooded:
@@ -272,6 +276,17 @@ class Scanner:
         for problem in problems:
             if problem not in self._report.problems:
                 LOG.warning("%s: %s", name, problem)
+        for problem in self._report.problems:
+            if problem not in problems:
+                LOG.info("%s: is over: %s", name, problem)
+
+    def _tell_restless(self, restless: Collection[Restless]) -> None:
+        """What does not stop changing, when that begins, and when it ends."""
+        before, after = {one.path for one in self._report.restless}, {one.path for one in restless}
+        for path in sorted(after - before):
+            LOG.info("%s: has not stopped changing for long: it is not complete yet", Place(self._watched.name, path))
+        for path in sorted(before - after):
+            LOG.info("%s: is not among what changes all the time any more", Place(self._watched.name, path))
 
     def _plan_looks(self, walk: Walk, began: Now, now: Now) -> None:
         """When to look again at what may settle, may be gone, or could not be read.
@@ -306,7 +321,7 @@ class Scanner:
         earlier = self._report
         since = now.wall if earlier.offline is None else earlier.offline.since
         if earlier.offline is None or earlier.offline.reason != trouble.what:
-            LOG.warning("%s: %s", shown(self._watched.name), trouble)
+            LOG.warning("%s: %s", Place(self._watched.name), trouble)
         asks = isinstance(trouble, Asks)
         offline = Offline(trouble.what, trouble.hint, since, isinstance(trouble, Hung), asks)
         self._report = replace(ScanReport(self._watched.name), offline=offline, last_full_scan=earlier.last_full_scan)

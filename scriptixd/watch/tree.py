@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scriptixd.roots.paths import parent
+from scriptixd.watch.strangers import Stranger
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Calm:
     signature: int
     files: int
     directories: tuple[str, ...]
+    strangers: tuple[Stranger, ...] = ()
 
 
 class Tree:

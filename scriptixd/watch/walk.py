@@ -21,6 +21,7 @@ from scriptixd.watch.book import Book
 from scriptixd.watch.claim import NAME as CLAIM
 from scriptixd.watch.comparison import Findings, Judge, Moment
 from scriptixd.watch.listings import Listings, Seen
+from scriptixd.watch.strangers import MOST, Stranger
 from scriptixd.watch.tree import Calm, Tree
 
 AT_ONCE: Final = 200  # sightings in one transaction, which takes a tenth of a second
@@ -66,6 +67,7 @@ class Walk:
     missing: dict[str, frozenset[str]] = field(default_factory=dict)  # as in `doubtful`, for the first time
     due: dict[str, float] = field(default_factory=dict)  # by directory: boot time of a look that can settle something
     files: int = 0
+    strangers: list[Stranger] = field(default_factory=list)
     renumbered: int = 0  # files of which only the inode is another
     held: int = 0  # that have settled and wait for a person's yes
     flooded: bool = False
@@ -148,6 +150,7 @@ class Walk:
         self.tree.add(directory)
         self.seen.add(directory)
         self.files += calm.files
+        self.strangers += calm.strangers[: MOST - len(self.strangers)]
         return calm.directories
 
     def _leave_out(self, directory: str, trouble: FileTrouble | ShareTrouble) -> tuple[str, ...]:
@@ -180,7 +183,7 @@ class Walk:
         loses = self._note_missing(directory, findings.missing, vanished)
         if findings.due < math.inf:
             self.due[directory] = findings.due
-        calm = Calm(signature, findings.files, findings.directories)
+        calm = Calm(signature, findings.files, findings.directories, findings.strangers)
         self.tree.calmed(directory, None if findings.restless or loses else calm)
         return calm
 

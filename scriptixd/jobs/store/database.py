@@ -19,6 +19,7 @@ from typing import Final
 
 from scriptixd import __version__
 from scriptixd.errors import StateError, StateHeld, StateTrouble
+from scriptixd.jobs.store.copies import keep_copy
 from scriptixd.jobs.store.schema import MIGRATIONS
 from scriptixd.roots.mounts import is_local, mount_of
 
@@ -88,6 +89,12 @@ class Database:
                 f"the state file {self.path} was removed, replaced or emptied under the running daemon", _ANEW
             )
 
+    def empty_log(self) -> bool:
+        """Check the write-ahead log in and leave nothing in it; False if somebody who reads just now is in the way."""
+        with self._turn, translated(self.path):
+            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
     def close(self) -> None:
         """Check the write-ahead log in, close, and let the next daemon in."""
         with self._turn:
@@ -154,8 +161,7 @@ def open_beside(path: Path) -> Database:
         )  # fmt: skip
         try:
             _refuse_other(connection, path)
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
+            _prepare(connection)
         except BaseException:
             connection.close()
             raise
@@ -226,17 +232,25 @@ def _connect(path: Path) -> sqlite3.Connection:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StateError(f"the state file {path} cannot use a write-ahead log", "set 'state' to a local disk")
-        connection.execute("PRAGMA synchronous = FULL")  # NORMAL lost 200 of 200 commits to a power cut
-        connection.execute("PRAGMA foreign_keys = ON")
+        _prepare(connection)
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations "
             "(number INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL) STRICT"
         )
+        if 0 < _refuse_newer(connection, path) < len(MIGRATIONS):
+            keep_copy(connection, path, time.time())
         migrate(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """What a connection that writes must keep."""
+    connection.execute("PRAGMA synchronous = FULL")  # NORMAL lost 200 of 200 commits to a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON").fetchone()  # what is erased is overwritten, whatever the build says
 
 
 def _connect_for_reading(path: Path, how: str) -> sqlite3.Connection:

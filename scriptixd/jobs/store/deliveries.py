@@ -6,26 +6,28 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from scriptixd.errors import with_hint
-from scriptixd.jobs.delivering import Delivered, DeliveryEvent, Unwanted, advance_delivery
+from scriptixd.errors import Stopped, with_hint
+from scriptixd.jobs.delivering import Delivered, DeliveryEvent, RenderRequested, Unwanted, advance_delivery
 from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import NO_RESULT_YET, Delivery, Sidecar
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.erasures import Erasures
+from scriptixd.jobs.store.errands import Errands
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import DELIVERY_COLUMNS, delivery_from, told
 
-_SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, replaces, written_at"
+_SIDECAR_COLUMNS = "id, delivery_id, folder, path, output, sha256, replaces, written_at, former"
 
 
 class Deliveries:
     """What the delivery room does to deliveries and sidecars."""
 
-    def __init__(self, database: Database, jobs: Jobs, erasures: Erasures) -> None:
+    def __init__(self, database: Database, jobs: Jobs, erasures: Erasures, errands: Errands) -> None:
         self._database = database
         self._jobs = jobs
         self._erasures = erasures
+        self._errands = errands
 
     def due(self, at: float, folders: Collection[str], excluded: Collection[int]) -> Delivery | None:
         """A pending delivery whose result is stored and whose source is there, in one of these folders."""
@@ -53,6 +55,12 @@ class Deliveries:
             row = connection.execute(query, (delivery_id,)).fetchone()
         return delivery_from(row) if row else None
 
+    def _current(self, delivery: Delivery) -> Delivery | None:
+        """A delivery as it is now; None if it is no more, and perhaps its number another one's."""
+        current = self.get(delivery.id)
+        same = current is not None and (current.job_id, current.source_id) == (delivery.job_id, delivery.source_id)
+        return current if same else None
+
     def siblings(self, delivery: Delivery) -> Sequence[tuple[Delivery, Source]]:
         """The other shares of its job for which sidecars were written, the latest first."""
         query = f"""SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE job_id = ? AND id != ? AND state != 'dropped'
@@ -64,15 +72,23 @@ class Deliveries:
         return [(one, sources[one.source_id]) for one in found if one.source_id in sources]
 
     def apply(self, delivery: Delivery, event: DeliveryEvent, at: float) -> Delivery:
-        """The delivery after the event, committed with its history row."""
+        """The delivery after the event, committed with its history row; of one that is no more, nothing is told."""
         with self._database.transaction() as connection:
-            after = advance_delivery(self.get(delivery.id) or delivery, event)
+            current = self._current(delivery)
+            after = advance_delivery(current or delivery, event)
+            if current is None:
+                return after
             connection.execute(
-                """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, hint = ?, updated_at = ?
-                WHERE id = ?""",
-                (after.state, after.due_at, after.failures, told(after.reason), told(after.hint), at, after.id),
+                """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, hint = ?, wishes = ?,
+                updated_at = ? WHERE id = ?""",
+                (*_facts(after), at, after.id),
             )
             match event:
+                case RenderRequested():
+                    detail = ""
+                    connection.execute(
+                        "UPDATE sidecars SET former = 1 WHERE delivery_id = ? AND written_at IS NOT NULL", (after.id,)
+                    )
                 case Postponed(_, reason, hint):
                     detail = with_hint(reason, hint)
                 case Unwanted(reason):
@@ -85,8 +101,12 @@ class Deliveries:
         return after
 
     def _plan(self, delivery: Delivery, event: DeliveryEvent, at: float) -> None:
-        """What a delivery means for what the service has: sidecars that lie there may set it free."""
+        """What a delivery means for what the service has, which it may set free; and the command that follows it."""
         job = self._jobs.get(delivery.job_id)
+        if isinstance(event, Delivered) and event.errand:
+            self._errands.plan(delivery.id, at)
+        elif isinstance(event, Unwanted):
+            self._errands.withdraw(delivery.id)
         match event:
             case Delivered(erase_after=wait) if job is not None and wait is not None:
                 self._erasures.plan(job, at, wait)
@@ -97,9 +117,23 @@ class Deliveries:
 
     def sidecars(self, delivery_id: int) -> Sequence[Sidecar]:
         """What this delivery wrote, or is about to write, in the order of writing."""
-        query = f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? ORDER BY id"
+        query = f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? AND former = 0 ORDER BY id"
         with self._database.reading() as connection:
             return [_sidecar_from(row) for row in connection.execute(query, (delivery_id,))]
+
+    def leave_as_it_was(self, delivery: Delivery) -> None:
+        """What was to be made anew cannot be: what there was before is what it wrote."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """DELETE FROM sidecars WHERE delivery_id = :id AND former = 0 AND output IN
+                (SELECT output FROM sidecars WHERE delivery_id = :id AND former = 1)""",
+                {"id": delivery.id},
+            )
+            connection.execute(
+                """UPDATE sidecars SET former = 0 WHERE id IN
+                (SELECT max(id) FROM sidecars WHERE delivery_id = ? AND former = 1 GROUP BY output)""",
+                (delivery.id,),
+            )
 
     def sidecars_of(self, source_id: int) -> Sequence[Sidecar]:
         """What was written for a source, of any content that it has had, and that nothing of ours has replaced."""
@@ -118,21 +152,28 @@ class Deliveries:
     def intend(
         self, delivery: Delivery, folder: str, path: str, output: str, sha256: str, replaces: str | None
     ) -> Sidecar:
-        """Commit a sidecar's name and hash, before it is written over our own file of the hash `replaces`."""
+        """Commit a sidecar's name and hash, before it is written over our own file of the hash `replaces`.
+
+        Raises Stopped if the delivery is no more: its file was forgotten meanwhile.
+        """
         with self._database.transaction() as connection:
+            if self._current(delivery) is None:
+                raise Stopped(f"delivery {delivery.id} is no more")
             connection.execute(
-                "DELETE FROM sidecars WHERE folder = ? AND path = ? AND delivery_id != ?",
+                "DELETE FROM sidecars WHERE folder = ? AND path = ? AND (delivery_id != ? OR former = 1)",
                 (folder, os.fsencode(path), delivery.id),
             )
             connection.execute(
                 """INSERT INTO sidecars (delivery_id, folder, path, output, sha256, replaces)
                 VALUES (?, ?, ?, ?, ?, ?)
-                ON CONFLICT (delivery_id, output) DO UPDATE SET folder = excluded.folder, path = excluded.path,
+                ON CONFLICT (delivery_id, output) WHERE former = 0
+                DO UPDATE SET folder = excluded.folder, path = excluded.path,
                     sha256 = excluded.sha256, replaces = excluded.replaces, written_at = NULL""",
                 (delivery.id, folder, os.fsencode(path), output, sha256, replaces),
             )
             row = connection.execute(
-                f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? AND output = ?", (delivery.id, output)
+                f"SELECT {_SIDECAR_COLUMNS} FROM sidecars WHERE delivery_id = ? AND output = ? AND former = 0",
+                (delivery.id, output),
             ).fetchone()
         return _sidecar_from(row)
 
@@ -148,8 +189,13 @@ class Deliveries:
 
 
 def _sidecar_from(row: tuple[Any, ...]) -> Sidecar:
-    (id_, delivery_id, folder, path, output, sha256, replaces, written_at) = row
-    return Sidecar(id_, delivery_id, folder, os.fsdecode(path), output, sha256, replaces, written_at)
+    (id_, delivery_id, folder, path, output, sha256, replaces, written_at, former) = row
+    return Sidecar(id_, delivery_id, folder, os.fsdecode(path), output, sha256, replaces, written_at, bool(former))
+
+
+def _facts(delivery: Delivery) -> tuple[object, ...]:
+    told_of = (told(delivery.reason), told(delivery.hint))
+    return (delivery.state, delivery.due_at, delivery.failures, *told_of, delivery.wishes)
 
 
 def _marks(values: Collection[object]) -> str:

@@ -16,7 +16,7 @@ from scriptixd.roots.root import Disk, Identity, Nested
 
 
 class Disks:
-    """The contacts, passes and questions tables."""
+    """The contacts, passes, outputs and questions tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,6 +53,19 @@ class Disks:
             connection.execute(f"UPDATE contacts SET completed_at = ? WHERE {under_way}", (at, folder, *met))
             connection.execute("INSERT OR REPLACE INTO passes VALUES (?, ?, ?, ?, ?, ?)", (folder, *place))
 
+    def output_mountpoint(self, directory: str) -> str | None:
+        """Where the disk of a directory for outputs was mounted when it was last used; None: it never was."""
+        query = "SELECT mountpoint FROM outputs WHERE directory = ?"
+        with self._database.reading() as connection:
+            row = connection.execute(query, (os.fsencode(directory),)).fetchone()
+        return None if row is None else os.fsdecode(row[0])
+
+    def output_stands_on(self, directory: str, mountpoint: str) -> None:
+        """A directory for outputs is on the disk that is mounted there, from now on."""
+        place = (os.fsencode(directory), os.fsencode(mountpoint))
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO outputs VALUES (?, ?)", place)
+
     def last_disk(self, folder: str) -> Disk | None:
         """The disk of which `complete_pass` was told last; its mountpoint is "" if that was an earlier version."""
         query = "SELECT identity, mountpoint, nested FROM passes WHERE folder = ?"
@@ -70,11 +83,17 @@ class Disks:
             row = connection.execute("SELECT scope FROM passes WHERE folder = ?", (folder,)).fetchone()
         return row[0] if row else None
 
-    def unread(self, folder: str) -> Collection[str]:
+    def unread(self, folder: str) -> frozenset[str]:
         """The files, and the directories as a whole, that the last complete pass could not see."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT unread FROM passes WHERE folder = ?", (folder,)).fetchone()
         return frozenset(json.loads(row[0])) if row else frozenset()
+
+    def forget_unread(self, folder: str, path: str) -> None:
+        """The path of a file that is to be forgotten is not among what could not be seen."""
+        left = sorted(self.unread(folder) - {path})
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE passes SET unread = ? WHERE folder = ?", (json.dumps(left), folder))
 
     def ask(self, folder: str, question: Question, at: float) -> bool:
         """Whether a person has said yes to this question; the folder asks it from now on, and no other."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from scriptixd.errors import with_hint
+from scriptixd.jobs.clock import local_day
 from scriptixd.jobs.events import UploadOpened
 from scriptixd.jobs.job import ACTIVE, Job, State
 from scriptixd.jobs.store.database import Database
@@ -22,15 +23,17 @@ from scriptixd.jobs.store.rows import join, told
 
 ABANDONED: Final = 7 * 86_400.0  # s that an unfinished upload is kept for a file that may come back, or for a retry
 
-_COLUMNS: Final = "id, job_id, kind, remote_id, service, key_fingerprint, since, due_at, failures, reason, hint"
+_COLUMNS: Final = (
+    "id, job_id, kind, remote_id, service, key_fingerprint, since, due_at, failures, reason, hint, ordered"
+)
 _OURS: Final = "service = ? AND key_fingerprint = ?"
 # What is planned twice keeps the earlier date; what was erased is not planned again for a copy that comes later.
 _PLAN: Final = """INSERT INTO erasures (job_id, kind, remote_id, service, key_fingerprint, since, due_at, failures,
-        reason, hint)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, '', ''
+        reason, hint, ordered)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, '', '', ?8
     WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND erased = ?3)
     ON CONFLICT (kind, remote_id) DO UPDATE SET since = iif(excluded.due_at < due_at, excluded.since, since),
-        due_at = min(due_at, excluded.due_at)"""
+        due_at = min(due_at, excluded.due_at), ordered = max(ordered, excluded.ordered)"""
 
 
 class Remnant(StrEnum):
@@ -55,6 +58,7 @@ class Erasure:
     failures: int
     reason: str  # why it waits, empty while nothing is in its way
     hint: str
+    ordered: bool = False  # by a person: no setting takes it back
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,10 @@ class Erasures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def plan(self, job: Job, at: float, wait: float = 0.0, teller: int | None = None) -> None:
+    def plan(self, job: Job, at: float, wait: float = 0.0, teller: int | None = None, *, ordered: bool = False) -> None:
         """Erase what the service has of a job, `wait` seconds after `at`; part of the transaction that is open.
 
-        `teller`: the job whose story tells of it, if this one will be no more.
+        `teller`: the job whose story tells of it, if this one will be no more. `ordered`: whatever the settings say.
         """
         if job.file_id is None or job.service is None or job.key_fingerprint is None:
             return
@@ -88,12 +92,13 @@ class Erasures:
             kind, remote_id = Remnant.SESSION, job.session_id
         of = job.id if teller is None else teller
         with self._database.transaction() as connection:
-            connection.execute(_PLAN, (of, kind, remote_id, job.service, job.key_fingerprint, at, at + max(0.0, wait)))
+            due_at = at + max(0.0, wait)
+            connection.execute(_PLAN, (of, kind, remote_id, job.service, job.key_fingerprint, at, due_at, ordered))
 
     def plan_upload(self, job_id: int, opened: UploadOpened, at: float) -> None:
         """An upload was opened for a job that has moved on meanwhile: nobody will go on with it."""
         with self._database.transaction() as connection:
-            values = (job_id, Remnant.UPLOAD, opened.file_id, opened.service, opened.key_fingerprint, at, at)
+            values = (job_id, Remnant.UPLOAD, opened.file_id, opened.service, opened.key_fingerprint, at, at, False)
             connection.execute(_PLAN, values)
 
     def follow(self, before: Job, after: Job, at: float) -> None:
@@ -126,6 +131,39 @@ class Erasures:
         with self._database.transaction() as connection:
             if job.state is not State.READY or connection.execute(delivered, (job.id,)).fetchone():
                 self.plan(job, at)
+
+    def order(self, job: Job, at: float) -> bool:
+        """A person wants it erased now, whatever the settings say; returns whether there is anything to be erased."""
+        with self._database.transaction() as connection:
+            self.plan(job, at, ordered=True)
+            # What waited for trouble to end may name the file in telling of it; it is tried again now, and told anew.
+            connection.execute(
+                "UPDATE erasures SET ordered = 1, due_at = min(due_at, ?), reason = '', hint = '' WHERE job_id = ?",
+                (at, job.id),
+            )
+            return connection.execute("SELECT 1 FROM erasures WHERE job_id = ?", (job.id,)).fetchone() is not None
+
+    def is_ordered(self, session_id: str) -> bool:
+        """Whether a person wants this session erased, and it is not yet."""
+        return self._one("kind = ? AND remote_id = ? AND ordered = 1", (Remnant.SESSION, session_id)) is not None
+
+    def named(self, erasure: Erasure, session_id: str, at: float) -> None:
+        """The upload that was to be given up has become a session: it was paid for, and that is to be erased."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                """INSERT INTO ledger (job_id, day, folder, media_seconds, failed, paid_at)
+                SELECT id, ?, folder, media_seconds, 0, ? FROM jobs WHERE id = ? AND uploaded_at IS NULL""",
+                (local_day(at), at, erasure.job_id),
+            )
+            connection.execute(
+                """UPDATE jobs SET session_id = ?, uploaded_at = coalesce(uploaded_at, ?), version = version + 1
+                WHERE id = ?""",
+                (session_id, at, erasure.job_id),
+            )
+            connection.execute(
+                "UPDATE OR REPLACE erasures SET kind = ?, remote_id = ?, reason = '', hint = '' WHERE id = ?",
+                (Remnant.SESSION, session_id, erasure.id),
+            )
 
     def due(self, at: float, service: str, key_fingerprint: str) -> Erasure | None:
         """What is due longest of what this key may erase at this service."""
@@ -234,5 +272,8 @@ def _tell(connection: sqlite3.Connection, erasure: Erasure, event: str, what: st
 
 
 def _erasure_from(row: tuple[Any, ...]) -> Erasure:
-    (id_, job_id, kind, *rest) = row
-    return Erasure(id_, job_id, Remnant(kind), *rest)
+    (id_, job_id, kind, remote_id, service, key_fingerprint, since, due_at, failures, reason, hint, ordered) = row
+    return Erasure(
+        id_, job_id, Remnant(kind), remote_id, service, key_fingerprint, since, due_at, failures, reason, hint,
+        bool(ordered),
+    )  # fmt: skip

@@ -41,6 +41,13 @@ class Openings:
         with self._database.reading() as connection:
             return [Opening(*row) for row in connection.execute(query, (last, most))]
 
+    def opened_at(self, job_id: int) -> float | None:
+        """When the upload of a job was opened last."""
+        query = "SELECT max(opened_at) FROM openings WHERE job_id = ?"
+        with self._database.reading() as connection:
+            (at,) = connection.execute(query, (job_id,)).fetchone()
+        return None if at is None else float(at)
+
     def counted_at(self, job_id: int) -> float | None:
         """When the length of a job was counted last."""
         query = "SELECT max(opened_at) FROM openings WHERE job_id = ? AND media_seconds IS NOT NULL"

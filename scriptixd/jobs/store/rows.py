@@ -24,7 +24,7 @@ SOURCE_COLUMNS: Final = (
 )
 
 
-DELIVERY_COLUMNS: Final = "id, job_id, source_id, state, due_at, failures, reason, hint"
+DELIVERY_COLUMNS: Final = "id, job_id, source_id, state, due_at, failures, reason, hint, wishes"
 
 
 def job_from(row: tuple[Any, ...]) -> Job:
@@ -58,8 +58,8 @@ def source_from(row: tuple[Any, ...]) -> Source:
 
 
 def delivery_from(row: tuple[Any, ...]) -> Delivery:
-    (id_, job_id, source_id, state, due_at, failures, reason, hint) = row
-    return Delivery(id_, job_id, source_id, DeliveryState(state), due_at, failures, reason, hint)
+    (id_, job_id, source_id, state, *rest) = row
+    return Delivery(id_, job_id, source_id, DeliveryState(state), *rest)
 
 
 def told(sentence: str) -> str:

@@ -249,4 +249,92 @@ CREATE INDEX jobs_asked ON jobs (state, folder, due_at) WHERE state = 'uploaded'
 CREATE INDEX jobs_took ON jobs (service, ready_at) WHERE took IS NOT NULL;
 """
 
-MIGRATIONS: Final = (_FOUNDATION, _TRUSTED_WATCHING, _ASKING_LITTLE)  # number n is MIGRATIONS[n - 1]
+_MADE_ANEW = """
+ALTER TABLE deliveries ADD COLUMN wishes TEXT CHECK (wishes IS NULL OR json_valid(wishes));  -- while it is made anew
+ALTER TABLE requests ADD COLUMN delivery_id INTEGER;  -- of a request that concerns one source's sidecars
+ALTER TABLE requests ADD COLUMN wishes TEXT;
+
+CREATE TABLE sidecars_by_now (
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL REFERENCES deliveries (id),
+    folder TEXT NOT NULL,
+    path BLOB NOT NULL,
+    output TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    replaces TEXT CHECK (length(replaces) = 64),  -- our own file that had the name, until this one is written
+    written_at REAL,
+    former INTEGER NOT NULL DEFAULT 0 CHECK (former IN (0, 1)),  -- of an earlier rendering, and still there
+    UNIQUE (folder, path)
+) STRICT;
+INSERT INTO sidecars_by_now SELECT id, delivery_id, folder, path, output, sha256, replaces, written_at, 0 FROM sidecars;
+DROP TABLE sidecars;
+ALTER TABLE sidecars_by_now RENAME TO sidecars;
+CREATE UNIQUE INDEX sidecars_of_today ON sidecars (delivery_id, output) WHERE former = 0;
+CREATE INDEX sidecars_by_delivery ON sidecars (delivery_id);
+
+CREATE INDEX results_by_age ON results (stored_at);
+CREATE INDEX sources_missing ON sources (updated_at) WHERE present = 0;
+
+CREATE TABLE outputs (               -- directories for outputs
+    directory BLOB PRIMARY KEY,      -- absolute
+    mountpoint BLOB NOT NULL         -- where its disk was mounted when it was last used
+) STRICT;
+
+CREATE TABLE notices (               -- the one file in a folder that tells what waits in it
+    folder TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    replaces TEXT CHECK (length(replaces) = 64),  -- what it held before, until this was written
+    written INTEGER NOT NULL CHECK (written IN (0, 1))
+) STRICT;
+CREATE INDEX jobs_stopped ON jobs (state, updated_at) WHERE state = 'held' OR state = 'failed';
+"""
+
+_TELLING = """
+CREATE TABLE told (                  -- what notifications have said, so that a restart says nothing twice
+    receiver TEXT NOT NULL,          -- fingerprint of its address: the address itself is a secret
+    fact TEXT NOT NULL CHECK (fact IN ('news', 'end', 'open', 'mark')),
+    subject TEXT NOT NULL,           -- a topic; where something is open, its matter
+    folder TEXT NOT NULL,            -- empty where it is about everything
+    at REAL NOT NULL,
+    mark INTEGER NOT NULL,           -- how far what is counted was told: a row of history, a day
+    PRIMARY KEY (receiver, fact, subject, folder)
+) STRICT;
+
+CREATE TABLE errands (               -- commands that are still to be run after a delivery
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL UNIQUE REFERENCES deliveries (id) ON DELETE CASCADE,
+    since REAL NOT NULL,             -- when the delivery was complete
+    due_at REAL NOT NULL,
+    failing_since REAL,
+    failures INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX errands_by_due ON errands (due_at);
+"""
+
+_FORGETTING = """
+ALTER TABLE requests ADD COLUMN source_id INTEGER;  -- of a request that concerns one file; its job_id is 0
+ALTER TABLE requests ADD COLUMN stays INTEGER;      -- whether that file still lies there, if it is to be forgotten
+ALTER TABLE erasures ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;  -- by a person: no setting takes it back
+
+CREATE TABLE forgotten (             -- files that lie there still: left alone for as long as they stay as they are
+    folder TEXT NOT NULL,
+    directory BLOB NOT NULL,         -- digests, from which no name can be read
+    name BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    since REAL NOT NULL,
+    PRIMARY KEY (folder, directory, name)
+) STRICT;
+CREATE INDEX forgotten_by_inode ON forgotten (folder, inode);    -- what was renamed
+"""
+
+MIGRATIONS: Final = (
+    _FOUNDATION,
+    _TRUSTED_WATCHING,
+    _ASKING_LITTLE,
+    _MADE_ANEW,
+    _TELLING,
+    _FORGETTING,
+)  # number n is MIGRATIONS[n - 1]

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
+from scriptixd.jobs.job import ADOPTED_UPLOAD
 from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_FLOOD, Restless, Sighting, Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.disks import Disks
+from scriptixd.jobs.store.forgotten import Forgotten
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import SOURCE_COLUMNS, join, source_from, split
 from scriptixd.jobs.store.succession import Succession
@@ -47,11 +49,16 @@ _NO_OLD_NAME: Final = """NOT EXISTS (SELECT 1 FROM sources AS old
 # The plus keeps SQLite from reading all that ever came, by its index, for the few that have not settled.
 _COMING: Final = f"""SELECT 1 FROM sources WHERE folder = ? AND present = 1 AND settled = 0
     AND unsettled_since = arrived_at AND +existing = 0 AND {_NO_OLD_NAME} LIMIT ?"""
+# A copy, or what came with its transcript, costs nothing.
+_FREE: Final = f"""EXISTS (SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
+    WHERE deliveries.source_id = sources.id AND deliveries.state != 'dropped' AND (jobs.file_id = '{ADOPTED_UPLOAD}'
+    OR EXISTS (SELECT 1 FROM deliveries AS first WHERE first.job_id = jobs.id AND first.id < deliveries.id)))"""
 _CAME: Final = f"""SELECT EXISTS (SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
         WHERE deliveries.source_id = sources.id AND (instr(jobs.cleared, :flood)
             OR jobs.state = 'dismissed' AND jobs.held_for = :flood))
     FROM sources WHERE folder = :folder AND arrived_at BETWEEN :since AND :until AND present = 1
-    AND unsettled_since IS NOT arrived_at AND existing = 0 AND {_NO_OLD_NAME} ORDER BY arrived_at DESC, id DESC"""
+    AND unsettled_since IS NOT arrived_at AND existing = 0 AND {_NO_OLD_NAME} AND NOT {_FREE}
+    ORDER BY arrived_at DESC, id DESC"""
 
 JUST_NOW: Final = 60.0  # s between the beginning of a look and what it writes down
 
@@ -61,7 +68,8 @@ class Sources(Disks):
 
     def __init__(self, database: Database, jobs: Jobs) -> None:
         super().__init__(database)
-        self._succession = Succession(database, jobs)
+        self.forgotten = Forgotten(database)
+        self._succession = Succession(database, jobs, self.forgotten)
 
     def get(self, source_id: int) -> Source | None:
         return self._one("sources.id = ?", (source_id,))
@@ -71,12 +79,12 @@ class Sources(Disks):
         return self._one("folder = ? AND directory = ? AND name = ?", (folder, *split(path)))
 
     def in_directory(self, folder: str, directory: str) -> Mapping[str, Source]:
-        """Every source that was ever seen in a directory, by name."""
+        """Every source that was ever seen in a directory, by name; what was forgotten, by whatever name it is met."""
         query = f"SELECT {SOURCE_COLUMNS} FROM sources WHERE folder = ? AND directory = ? ORDER BY id"
         with self._database.reading() as connection:
             rows = connection.execute(query, (folder, os.fsencode(directory))).fetchall()
         # Of a directory of 50,000 files nobody else waits for the records.
-        return {source.name: source for source in map(source_from, rows)}
+        return self.forgotten.among(folder, directory, {source.name: source for source in map(source_from, rows)})
 
     def knows(self, folder: str) -> bool:
         """Whether any source is present."""
@@ -106,8 +114,8 @@ class Sources(Disks):
     def arrived(self, folder: str, since: float, most: int | None = None) -> int:
         """How many sources have come since then, or are coming, that were not there before, and are no renamed ones.
 
-        What came before one of a flood that a person said yes or no to is accounted for with it. Of more than `most`,
-        one more than that is told.
+        What came before one of a flood that a person said yes or no to is accounted for with it, and what turned out
+        to cost nothing is not counted. Of more than `most`, one more than that is told.
         """
         limit = -1 if most is None else most + 1
         # What a clock that was wrong dated into the future has not come yet.
@@ -149,14 +157,27 @@ class Sources(Disks):
         with self._database.reading() as connection:
             return [folder for (folder,) in connection.execute(query)]
 
-    def leave(self, folder: str, at: float) -> int:
-        """A folder is not configured any more: nothing in it goes on that was not paid; returns how many files."""
+    def leave(self, folder: str, at: float, but: Collection[int] = ()) -> int:
+        """A folder is not configured any more: nothing in it goes on that was not paid; returns how many files.
+
+        The sources of these ids stay: somebody still has something to bring them.
+        """
         count = 0
         for directory in self.directories(folder):
-            present = [name for name, source in self.in_directory(folder, directory).items() if source.present]
+            known = self.in_directory(folder, directory)
+            present = [name for name, source in known.items() if source.present and source.id not in but]
             self.record(folder, directory, [Sighting(name, None) for name in present], at)
             count += len(present)
         return count
+
+    def awaited(self, folder: str) -> Collection[int]:
+        """The sources of a folder whose transcript was paid for and is not delivered yet."""
+        query = """SELECT sources.id FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
+            JOIN sources ON sources.id = deliveries.source_id
+            WHERE deliveries.state = 'pending' AND jobs.state IN ('closing', 'uploaded', 'transcribing', 'ready')
+            AND sources.folder = ? AND sources.present = 1"""
+        with self._database.reading() as connection:
+            return {source for (source,) in connection.execute(query, (folder,))}
 
     def _see(self, connection: sqlite3.Connection, folder: str, directory: str, sighting: Sighting, at: float) -> bool:
         stat, look, admission = sighting.stat, sighting.look, sighting.admission
@@ -188,6 +209,8 @@ class Sources(Disks):
         return known
 
     def _miss(self, connection: sqlite3.Connection, folder: str, directory: str, name: str, at: float) -> None:
+        if self.forgotten.left(folder, directory, name):
+            return
         place = (folder, os.fsencode(directory), os.fsencode(name))
         source = self._one("folder = ? AND directory = ? AND name = ?", place)
         if source is None or not source.present or self._succession.renamed(source, at):

@@ -14,6 +14,7 @@ from scriptixd.jobs.events import Resettled, SourceBack, SourceChanged, SourceGo
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.source import CIRCUMSTANCES, Admission, Source
 from scriptixd.jobs.store.database import Database
+from scriptixd.jobs.store.forgotten import Forgotten
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import SOURCE_COLUMNS, source_from, split
 from scriptixd.roots.paths import shown
@@ -35,9 +36,10 @@ DISMISSED_BEFORE: Final = "was dismissed before, and nobody has said yes since"
 class Succession:
     """Which job a path belongs to, and which path a job is sent from."""
 
-    def __init__(self, database: Database, jobs: Jobs) -> None:
+    def __init__(self, database: Database, jobs: Jobs, forgotten: Forgotten) -> None:
         self._database = database
         self._jobs = jobs
+        self._forgotten = forgotten
 
     def settled(self, source: Source, admission: Admission, at: float) -> bool:
         """The content of a path is complete: it is a new job, known from another name, or what one was waiting for.
@@ -135,7 +137,7 @@ class Succession:
                 return DISMISSED_BEFORE
             if job is not None and job.held_for:
                 return job.held_for
-        return admission.held_for
+        return admission.held_for or (DISMISSED_BEFORE if self._forgotten.has(source) else "")
 
     def _move(self, old: Source, new: Source, job: Job | None, at: float) -> Source:
         """The old row gets the new name, and everything that is known of it goes on; the new row is no more.

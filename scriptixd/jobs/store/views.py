@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
@@ -29,6 +30,7 @@ class SourceView:
 
     source_id: int
     job_id: int | None
+    delivery_id: int | None
     folder: str
     path: str
     state: str  # one of STATES
@@ -98,6 +100,15 @@ class Views:
         """Every source, by folder and path; of one folder or state only, if named."""
         where = f"(:folder IS NULL OR sources.folder = :folder) AND (:state IS NULL OR {_STATE} = :state)"
         return self._views(where, {"folder": folder, "state": state})
+
+    def of_states(self, states: Collection[str]) -> Mapping[str, Sequence[SourceView]]:
+        """The sources in each of these states, by folder and path, in one look at all of them."""
+        found: dict[str, list[SourceView]] = {state: [] for state in states}
+        for view in self._views(
+            f"{_STATE} IN (SELECT value FROM json_each(:states))", {"states": json.dumps([*found])}
+        ):
+            found[view.state].append(view)
+        return found
 
     def source(self, folder: str, path: str) -> SourceView | None:
         """The source at a path below a folder."""
@@ -230,12 +241,13 @@ def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
     request = Request.from_key(row["request"]) if row["request"] else None
     waits = row["state"] in {*ACTIVE, DELIVERING}
     sidecars = connection.execute(
-        "SELECT folder, path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL ORDER BY id",
+        "SELECT folder, path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL AND former = 0 ORDER BY id",
         (row["delivery_id"],),
     )
     return SourceView(
         source_id=row["source_id"],
         job_id=row["job_id"],
+        delivery_id=row["delivery_id"],
         folder=row["folder"],
         path=join(os.fsdecode(row["directory"]), os.fsdecode(row["name"])),
         state=row["state"],

@@ -1,0 +1,48 @@
+"""Who is told without asking: checks what one address alone does not tell, and never shows one.
+
+Whether apprise can use an address is not looked at here: loading it takes longer than most verbs do.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from scriptixd.config.document import Scalar, Value
+from scriptixd.config.findings import Findings
+from scriptixd.config.model import NotifyBlock
+from scriptixd.config.settings import Notify
+
+INSTALL: Final = "pip install 'scriptixd[notify]'"
+
+
+def notify_of(block: NotifyBlock | None, findings: Findings) -> Notify | None:
+    """Whom to tell of what; None if nobody is, or after noting a problem."""
+    if block is None:
+        return None
+    if find_spec("apprise") is None:
+        findings.add(("notify",), f"needs a library that is not installed: {INSTALL}")
+        return None
+    if not block.urls:
+        findings.add_missing(("notify", "urls"), "is required: a list of addresses, as ['mailtos://…', 'ntfys://…']")
+    if len(set(block.urls)) < len(block.urls):
+        findings.add(("notify", "urls"), "names an address twice")
+    if not block.on:
+        findings.add(("notify", "on"), "must name at least one topic; without 'notify' nobody is told anything")
+    return Notify(block.urls, frozenset(block.on), block.names)
+
+
+def warn_if_open(root: Mapping[str, Value], path: Path, findings: Findings) -> None:
+    """Addresses hold passwords and tokens: they are not for everybody who can read the configuration."""
+    notify = root.get("notify")
+    urls = notify.get("urls") if isinstance(notify, dict) else None
+    written = [url for url in urls if isinstance(url, Scalar) and url.literal] if isinstance(urls, list) else []
+    if written and path.stat().st_mode & stat.S_IROTH:
+        findings.warn(
+            ("notify", "urls"),
+            "an address itself stands in the configuration, which everybody can read: use ${VARIABLE}, or "
+            f"chmod 0640 {path}",
+        )

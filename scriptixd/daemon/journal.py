@@ -1,0 +1,68 @@
+"""What the log says of a job: one line a transition, the path first and the figures behind. Decides nothing."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from typing import Final
+
+from scriptixd.jobs.events import (
+    Event,
+    Held,
+    Postponed,
+    Rejected,
+    ResultReady,
+    SessionKnown,
+    StillRunning,
+    UploadFinished,
+    UploadOpened,
+    detail_of,
+)
+from scriptixd.jobs.job import Job
+from scriptixd.jobs.sentences import told
+from scriptixd.jobs.source import CIRCUMSTANCES
+from scriptixd.jobs.store import Store
+from scriptixd.roots.paths import shown
+from scriptixd.roots.place import Place, Words, figures
+
+LOG = logging.getLogger("scriptixd.jobs")
+
+NUMBERED: Final = (UploadOpened, SessionKnown)  # what they tell is a figure, and stands behind
+
+
+def tell(store: Store, job: Job, event: Event) -> None:
+    """One line for each transition; what merely lasts is in the history alone."""
+    if isinstance(event, StillRunning) or (isinstance(event, Postponed) and job.failures != 1):
+        return
+    # One of a crowd asks nobody by itself: the folder does.
+    asks = isinstance(event, Held) and event.reason not in CIRCUMSTANCES
+    level = logging.WARNING if asks or isinstance(event, Rejected) else logging.INFO
+    sources = store.jobs.sources(job.id)
+    place = Place(sources[0].folder, sources[0].path) if sources else Place(job.folder)
+    words = Words(told(type(event).__name__, ""))
+    detail = "" if isinstance(event, NUMBERED) else detail_of(event)
+    upload = None if job.session_id else job.file_id
+    behind = figures(job.id, job.session_id, upload, job.stat.size, job.media_seconds, _took(store, job, event))
+    if asks and sources:
+        LOG.log(level, "%s: %s: %s", place, words, detail + _way_on(place), extra=behind)
+    elif detail:
+        LOG.log(level, "%s: %s: %s", place, words, detail, extra=behind)
+    else:
+        LOG.log(level, "%s: %s", place, words, extra=behind)
+
+
+def _took(store: Store, job: Job, event: Event) -> float | None:
+    """How long what has ended took, in seconds; a clock that was set meanwhile makes nothing negative."""
+    began = ended = None
+    if isinstance(event, UploadFinished):
+        began, ended = store.openings.opened_at(job.id), job.uploaded_at
+    elif isinstance(event, ResultReady):
+        if job.took is not None:
+            return job.took
+        began, ended = job.uploaded_at, job.ready_at
+    return None if began is None or ended is None else max(0.0, ended - began)
+
+
+def _way_on(place: Place) -> str:
+    name = shown(shlex.quote(f"{place.folder}/{place.path}"))
+    return f" (scriptixd approve {name}, or scriptixd dismiss {name})"

@@ -1,0 +1,72 @@
+"""What is kept no longer than it is wanted: so much of it in one transaction that nobody waits for it.
+
+What tells that content was paid for is kept for ever: its hash, its request, its session and the ledger.
+"""
+
+from __future__ import annotations
+
+from scriptixd.jobs.job import ACTIVE, State
+from scriptixd.jobs.store.database import Database
+
+AT_ONCE = 500  # rows in one transaction, some hundredths of a second
+
+# What still waits to be delivered to a file that is there waits for as long as it takes.
+_RESULTS = """DELETE FROM results WHERE job_id IN (SELECT job_id FROM results WHERE stored_at < ?
+    AND NOT EXISTS (SELECT 1 FROM deliveries JOIN sources ON sources.id = deliveries.source_id
+        WHERE deliveries.job_id = results.job_id AND deliveries.state = 'pending' AND sources.present = 1) LIMIT ?)"""
+# Rows come in the order of time: the oldest tell whether there is anything to do.
+_HISTORY = "DELETE FROM history WHERE id IN (SELECT id FROM history ORDER BY id LIMIT ?) AND at < ?"
+_REQUESTS = "DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT ?) AND applied_at < ?"
+_OPENINGS = "DELETE FROM openings WHERE id IN (SELECT id FROM openings WHERE opened_at < ? LIMIT ?)"
+_LONG_GONE = f"""SELECT id FROM sources WHERE present = 0 AND updated_at < ? AND NOT EXISTS (
+    SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id
+    WHERE deliveries.source_id = sources.id AND deliveries.state != 'dropped'
+    AND jobs.state IN ({", ".join(f"'{state}'" for state in (*ACTIVE, State.HELD))})) LIMIT ?"""
+
+
+class Expiry:
+    """Each method returns how much it has removed, which is nothing when it is done."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def results(self, before: float) -> int:
+        """Transcripts that were stored before then, and have been delivered wherever their files are."""
+        with self._database.transaction() as connection:
+            return connection.execute(_RESULTS, (before, AT_ONCE)).rowcount
+
+    def history(self, before: float) -> int:
+        """What has happened before then."""
+        with self._database.transaction() as connection:
+            return connection.execute(_HISTORY, (AT_ONCE, before)).rowcount
+
+    def requests(self, before: float) -> int:
+        """What people asked, and was done, before then."""
+        with self._database.transaction() as connection:
+            return connection.execute(_REQUESTS, (AT_ONCE, before)).rowcount
+
+    def openings(self, before: float) -> int:
+        """Uploads that no limit counts any more."""
+        with self._database.transaction() as connection:
+            return connection.execute(_OPENINGS, (before, AT_ONCE)).rowcount
+
+    def names(self, before: float) -> int:
+        """Files that are not there since then: their names, with all that tells of them."""
+        with self._database.transaction() as connection:
+            gone = [(source,) for (source,) in connection.execute(_LONG_GONE, (before, AT_ONCE)).fetchall()]
+            shares = "SELECT id FROM deliveries WHERE source_id = ?"
+            connection.executemany(f"DELETE FROM sidecars WHERE delivery_id IN ({shares})", gone)
+            jobs = {
+                job
+                for source in gone
+                for (job,) in connection.execute("SELECT job_id FROM deliveries WHERE source_id = ?", source).fetchall()
+            }
+            connection.executemany("DELETE FROM deliveries WHERE source_id = ?", gone)
+            connection.executemany("DELETE FROM history WHERE source_id = ?", gone)
+            connection.executemany("DELETE FROM sources WHERE id = ?", gone)
+            connection.executemany(
+                """UPDATE jobs SET labels = NULL, reason = '', hint = '' WHERE id = ?
+                AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job_id = jobs.id)""",
+                [(job,) for job in jobs],
+            )
+        return len(gone)

@@ -1,0 +1,205 @@
+BEGIN TRANSACTION;
+CREATE TABLE contacts (              -- first contact with a root: once per identity of its disk
+    folder TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    begun_at REAL NOT NULL,
+    completed_at REAL,                     -- when it became the folder's disk for the last time
+    PRIMARY KEY (folder, identity)
+) STRICT;
+INSERT INTO "contacts" VALUES('council',CAST(X'65787434002f6465762f73646131002f7372762f6d65646961' AS TEXT),1767225600.0,1767225605.0);
+INSERT INTO "contacts" VALUES('court',CAST(X'63696673002f2f6e61732f636f757274002f' AS TEXT),1767225600.0,NULL);
+CREATE TABLE deliveries (            -- owned by the delivery room
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL REFERENCES jobs (id),
+    source_id INTEGER NOT NULL REFERENCES sources (id),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dropped')),
+    due_at REAL NOT NULL,
+    failures INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    UNIQUE (job_id, source_id)
+) STRICT;
+INSERT INTO "deliveries" VALUES(1,1,1,'delivered',0.0,0,'','',1767225601.0,1767225801.0);
+INSERT INTO "deliveries" VALUES(2,2,2,'pending',1.0e+15,0,'','',1767225602.0,1767225802.0);
+INSERT INTO "deliveries" VALUES(3,3,3,'pending',1.0e+15,0,'','',1767225603.0,1767225803.0);
+INSERT INTO "deliveries" VALUES(4,4,4,'pending',1.0e+15,0,'','',1767225604.0,1767225804.0);
+INSERT INTO "deliveries" VALUES(5,5,5,'pending',1.0e+15,0,'','',1767225605.0,1767225805.0);
+INSERT INTO "deliveries" VALUES(6,6,7,'pending',1.0e+15,0,'','',1767225606.0,1767225806.0);
+INSERT INTO "deliveries" VALUES(7,1,8,'delivered',0.0,0,'','',1767225607.0,1767225807.0);
+CREATE TABLE history (               -- a row for every save of a job or a delivery
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    job_id INTEGER,
+    source_id INTEGER,
+    event TEXT NOT NULL,
+    state TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+INSERT INTO "history" VALUES(1,1767225601.0,1,1,'Settled','found','');
+INSERT INTO "history" VALUES(2,1767225609.0,1,NULL,'UploadOpened','uploading','upload-1');
+INSERT INTO "history" VALUES(3,1767225611.0,1,NULL,'UploadFinished','uploaded','');
+INSERT INTO "history" VALUES(4,1767225620.0,1,NULL,'ResultReady','ready','');
+INSERT INTO "history" VALUES(5,1767225621.0,1,1,'Delivered','delivered','meeting.srt, meeting.json');
+INSERT INTO "history" VALUES(6,1767225622.0,1,8,'SameContent','ready','shares job 1');
+INSERT INTO "history" VALUES(7,1767225603.0,3,3,'Settled','found','');
+INSERT INTO "history" VALUES(8,1767225603.0,3,NULL,'Held','held','was there before this folder was first watched');
+INSERT INTO "history" VALUES(9,1767225630.0,5,NULL,'Rejected','failed','Scriptix could not transcribe it: no speech engine');
+INSERT INTO "history" VALUES(10,1767225640.0,6,7,'Missing','found','gone.wav is not there any more');
+CREATE TABLE instance (              -- which state file this is, to other daemons
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL CHECK (length(id) = 32)
+) STRICT;
+INSERT INTO "instance" VALUES(1,'0123456789abcdef0123456789abcdef');
+CREATE TABLE jobs (                  -- owned by the pipeline
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    state TEXT NOT NULL CHECK (state IN ('found', 'held', 'uploading', 'closing', 'uploaded', 'transcribing',
+                                         'ready', 'failed', 'gone', 'dismissed')),
+    folder TEXT NOT NULL,
+    request TEXT NOT NULL CHECK (json_valid(request)),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    redo INTEGER NOT NULL,
+    sha256 TEXT CHECK (length(sha256) = 64),
+    media_seconds REAL,
+    file_id TEXT,
+    service TEXT,
+    key_fingerprint TEXT,
+    labels TEXT CHECK (labels IS NULL OR json_valid(labels)),
+    session_id TEXT,
+    closing_at REAL,
+    uploaded_at REAL,
+    ready_at REAL,
+    due_at REAL NOT NULL,
+    failures INTEGER NOT NULL,
+    unanswered REAL NOT NULL,
+    reason TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    held_for TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    version INTEGER NOT NULL, cleared TEXT NOT NULL DEFAULT '',
+    CHECK (state NOT IN ('uploading', 'closing', 'uploaded', 'transcribing', 'ready') OR file_id IS NOT NULL),
+    CHECK (state NOT IN ('closing', 'uploaded', 'transcribing', 'ready') OR sha256 IS NOT NULL),
+    CHECK (state NOT IN ('transcribing', 'ready') OR session_id IS NOT NULL)
+) STRICT;
+INSERT INTO "jobs" VALUES(1,'ready','council','{"diarization": null, "document": "{}", "document_type": "caption", "language": "nl", "multichannel": false, "punctuation": true}',48044,1767200000000000001,5001,0,'1111111111111111111111111111111111111111111111111111111111111111',3.0,'upload-1','https://api.scriptix.io','01234567','{"filename": "meeting.wav", "folder_id": null, "keep_source": false, "metadata": {}}','session-1',1767225610.0,1767225611.0,1767225620.0,0.0,0,0.0,'','','',1767225601.0,1767225801.0,6,'');
+INSERT INTO "jobs" VALUES(2,'transcribing','council','{"diarization": null, "document": "{}", "document_type": "document", "language": "en", "multichannel": false, "punctuation": true}',48002,1767200000000000002,5002,0,'2222222222222222222222222222222222222222222222222222222222222222',61.5,'upload-2','https://api.scriptix.io','01234567','{"filename": "caf\\udce9.mp4", "folder_id": null, "keep_source": false, "metadata": {}}','session-2',1767225612.0,1767225613.0,NULL,0.0,0,0.0,'processing','','',1767225602.0,1767225802.0,5,'');
+INSERT INTO "jobs" VALUES(3,'held','council','{"diarization": null, "document": "{}", "document_type": "caption", "language": "nl", "multichannel": false, "punctuation": true}',48003,1767200000000000003,5003,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0.0,0,0.0,'was there before this folder was first watched','','was there before this folder was first watched',1767225603.0,1767225803.0,1,'');
+INSERT INTO "jobs" VALUES(4,'uploading','council','{"diarization": null, "document": "{}", "document_type": "caption", "language": "nl", "multichannel": false, "punctuation": true}',48004,1767200000000000004,5004,0,NULL,12.0,'upload-4','https://api.scriptix.io','01234567','{"filename": "sending.wav", "folder_id": null, "keep_source": false, "metadata": {}}',NULL,NULL,NULL,NULL,0.0,0,0.0,'','','',1767225604.0,1767225804.0,2,'was there before this folder was first watched');
+INSERT INTO "jobs" VALUES(5,'failed','council','{"diarization": null, "document": "{}", "document_type": "caption", "language": "nl", "multichannel": false, "punctuation": true}',48005,1767200000000000005,5005,0,'5555555555555555555555555555555555555555555555555555555555555555',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0.0,0,0.0,'Scriptix could not transcribe it: no speech engine','listen to the file; scriptixd retry sends and pays for it again','',1767225605.0,1767225805.0,7,'');
+INSERT INTO "jobs" VALUES(6,'gone','council','{"diarization": null, "document": "{}", "document_type": "caption", "language": "nl", "multichannel": false, "punctuation": true}',48007,1767200000000000007,5007,0,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0.0,0,0.0,'gone.wav is not there any more','','',1767225606.0,1767225806.0,2,'');
+CREATE TABLE ledger (                -- one row a payment, no file name, outlives the job
+    id INTEGER PRIMARY KEY,
+    job_id INTEGER NOT NULL,
+    day TEXT NOT NULL,               -- local calendar day, ISO 8601
+    folder TEXT NOT NULL,
+    media_seconds REAL,
+    failed INTEGER NOT NULL CHECK (failed IN (0, 1)),
+    paid_at REAL NOT NULL
+) STRICT;
+INSERT INTO "ledger" VALUES(1,1,'2026-01-01','council',3.0,0,1767225612.0);
+INSERT INTO "ledger" VALUES(2,2,'2026-01-01','council',61.5,0,1767225613.0);
+INSERT INTO "ledger" VALUES(3,5,'2026-01-01','council',NULL,1,1767225614.0);
+CREATE TABLE migrations (number INTEGER PRIMARY KEY, at REAL NOT NULL, version TEXT NOT NULL) STRICT;
+INSERT INTO "migrations" VALUES(1,1766448000.0,'0.1.0');
+INSERT INTO "migrations" VALUES(2,1766534400.0,'0.2.0');
+CREATE TABLE passes (                -- what was true at the end of a folder's last complete pass
+    folder TEXT PRIMARY KEY,
+    identity BLOB NOT NULL,          -- of its disk: type, source and sub-path, with a NUL between
+    mountpoint BLOB NOT NULL,        -- absolute; empty where only an earlier version met the disk
+    nested TEXT NOT NULL CHECK (json_valid(nested)),  -- mounts below the root: [[directory, identity], …]
+    scope TEXT,                      -- what was picked up then
+    unread TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(unread))  -- directories of which not everything was seen
+) STRICT;
+INSERT INTO "passes" VALUES('council',X'65787434002F6465762F73646131002F7372762F6D65646961',X'2F737276','[]','{}','["2025"]');
+CREATE TABLE questions (             -- what a folder as a whole asks a person: one at a time
+    folder TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    about TEXT NOT NULL,             -- a yes holds for just this
+    sentence TEXT NOT NULL,
+    asked_at REAL NOT NULL,
+    answered_at REAL                 -- when somebody said yes
+) STRICT;
+INSERT INTO "questions" VALUES('court','disk','cifs|//nas/b|/','it is another disk now: //nas/b (cifs)',1767225670.0,NULL);
+CREATE TABLE requests (              -- what verbs ask of the daemon
+    id INTEGER PRIMARY KEY,
+    verb TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
+    asked_at REAL NOT NULL,
+    applied_at REAL,
+    outcome TEXT
+, folder TEXT) STRICT;
+INSERT INTO "requests" VALUES(1,'retry',5,1767225650.0,1767225651.0,'tried again',NULL);
+INSERT INTO "requests" VALUES(2,'approve',3,1767225660.0,NULL,NULL,NULL);
+INSERT INTO "requests" VALUES(3,'approve',0,1767225680.0,NULL,NULL,'court');
+CREATE TABLE results (               -- the service's answer as it came, zlib
+    job_id INTEGER PRIMARY KEY REFERENCES jobs (id),
+    body BLOB NOT NULL,
+    stored_at REAL NOT NULL
+) STRICT;
+INSERT INTO "results" VALUES(1,X'789C4D8DD10AC2300C457FA5E479964D119DBF32CA0836CEB22E95B59BC2D8BFDBA8E05EC24D4E72B2C04871F2092E6A8198304D3147B081090A05916274815B6765FAEB7695A09BF3C4389080812839EEF41367415FA5889A2C7D10F634CADAC4BDE0EB1D99C9E74999BB442FF90E5D209B857360ABD07B1A10FD5F26AE66BB9351A98F85AAF45E527D36856A607358E98394FA434FC6AC665DDFA0864979',1767225620.0);
+CREATE TABLE sidecars (              -- a file that we wrote, or are about to: its hash is committed before its rename
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL REFERENCES deliveries (id),
+    folder TEXT NOT NULL,
+    path BLOB NOT NULL,
+    output TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    replaces TEXT CHECK (length(replaces) = 64),  -- our own file that had the name, until this one is written
+    written_at REAL,
+    UNIQUE (folder, path),
+    UNIQUE (delivery_id, output)
+) STRICT;
+INSERT INTO "sidecars" VALUES(1,1,'council',X'6D656574696E672E737274','srt','1111111111111111111111111111111111111111111111111111111111111111',NULL,1767225621.0);
+INSERT INTO "sidecars" VALUES(2,1,'council',X'6D656574696E672E6A736F6E','json','2222222222222222222222222222222222222222222222222222222222222222',NULL,1767225621.0);
+INSERT INTO "sidecars" VALUES(3,7,'council',X'636F7079206F66206D656574696E672E737274','srt','3333333333333333333333333333333333333333333333333333333333333333',NULL,1767225621.0);
+INSERT INTO "sidecars" VALUES(4,7,'council',X'636F7079206F66206D656574696E672E6A736F6E','json','4444444444444444444444444444444444444444444444444444444444444444',NULL,1767225621.0);
+CREATE TABLE sources (               -- owned by the scanner
+    id INTEGER PRIMARY KEY,
+    folder TEXT NOT NULL,
+    directory BLOB NOT NULL,         -- relative to the folder, empty for the folder itself
+    name BLOB NOT NULL CHECK (length(name) > 0),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    boot_id TEXT NOT NULL,           -- looks count only within one boot
+    look_since REAL NOT NULL,        -- s of CLOCK_BOOTTIME
+    looks INTEGER NOT NULL CHECK (looks >= 1),
+    settled INTEGER NOT NULL CHECK (settled IN (0, 1)),
+    present INTEGER NOT NULL CHECK (present IN (0, 1)),
+    existing INTEGER NOT NULL CHECK (existing IN (0, 1)),
+    ignored INTEGER NOT NULL CHECK (ignored IN (0, 1)),
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL, unsettled_since REAL, arrived_at REAL NOT NULL DEFAULT 0,
+    UNIQUE (folder, directory, name)
+) STRICT;
+INSERT INTO "sources" VALUES(1,'council',X'',X'6D656574696E672E776176',48044,1767200000000000001,5001,'6d1f2a5c-0000-4000-8000-000000000001',1001.0,2,1,1,0,0,1767225601.0,1767225701.0,NULL,1767225601.0);
+INSERT INTO "sources" VALUES(2,'council',X'32303235',X'636166E92E6D7034',48002,1767200000000000002,5002,'6d1f2a5c-0000-4000-8000-000000000001',1002.0,2,1,1,0,0,1767225602.0,1767225702.0,NULL,1767225602.0);
+INSERT INTO "sources" VALUES(3,'council',X'',X'68656C642E776176',48003,1767200000000000003,5003,'6d1f2a5c-0000-4000-8000-000000000001',1003.0,2,1,1,0,0,1767225603.0,1767225703.0,NULL,1767225603.0);
+INSERT INTO "sources" VALUES(4,'council',X'',X'73656E64696E672E776176',48004,1767200000000000004,5004,'6d1f2a5c-0000-4000-8000-000000000001',1004.0,2,1,1,0,0,1767225604.0,1767225704.0,NULL,1767225604.0);
+INSERT INTO "sources" VALUES(5,'council',X'',X'6661696C65642E776176',48005,1767200000000000005,5005,'6d1f2a5c-0000-4000-8000-000000000001',1005.0,2,1,1,0,0,1767225605.0,1767225705.0,NULL,1767225605.0);
+INSERT INTO "sources" VALUES(6,'council',X'',X'67726F77732E776176',48006,1767200000000000006,5006,'6d1f2a5c-0000-4000-8000-000000000001',1006.0,2,0,1,0,0,1767225606.0,1767225706.0,1767225706.0,1767225606.0);
+INSERT INTO "sources" VALUES(7,'council',X'',X'676F6E652E776176',48007,1767200000000000007,5007,'6d1f2a5c-0000-4000-8000-000000000001',1007.0,2,0,0,0,0,1767225607.0,1767225707.0,NULL,1767225607.0);
+INSERT INTO "sources" VALUES(8,'council',X'',X'636F7079206F66206D656574696E672E776176',48044,1767200000000000008,5008,'6d1f2a5c-0000-4000-8000-000000000001',1008.0,2,1,1,0,0,1767225608.0,1767225708.0,NULL,1767225608.0);
+CREATE INDEX jobs_in_turn ON jobs (state, folder, id) WHERE state = 'found' OR state = 'uploading';
+CREATE INDEX jobs_by_due ON jobs (state, due_at)
+    WHERE state = 'found' OR state = 'uploading' OR state = 'closing' OR state = 'uploaded' OR state = 'transcribing';
+CREATE INDEX jobs_by_content ON jobs (size, sha256);
+CREATE UNIQUE INDEX jobs_pay_once ON jobs (sha256, request, redo)
+    WHERE state IN ('closing', 'uploaded', 'transcribing', 'ready');
+CREATE INDEX deliveries_by_source ON deliveries (source_id);
+CREATE INDEX deliveries_pending ON deliveries (due_at) WHERE state = 'pending';
+CREATE INDEX ledger_by_job ON ledger (job_id);
+CREATE INDEX requests_open ON requests (id) WHERE applied_at IS NULL;
+CREATE INDEX history_by_job ON history (job_id);
+CREATE INDEX history_by_source ON history (source_id);
+CREATE INDEX sources_restless ON sources (folder, unsettled_since) WHERE present = 1 AND settled = 0;
+CREATE INDEX sources_by_inode ON sources (folder, inode);
+CREATE INDEX sources_by_arrival ON sources (folder, arrived_at) WHERE existing = 0;
+CREATE INDEX jobs_by_arrival ON jobs (folder, created_at);
+DELETE FROM "sqlite_sequence";
+INSERT INTO "sqlite_sequence" VALUES('jobs',6);
+COMMIT;
