@@ -31,6 +31,7 @@ NASTY: Final = b"a\x1b[31m\nb\xff.mp4"
 VERBS: Final = (
     "run", "check", "plan", "status", "list", "explain", "approve", "dismiss", "retry", "redo", "pause", "resume",
     "render", "report", "forget", "backup", "convert", "sandbox", "demo",
+    "install", "uninstall",
 )  # fmt: skip
 KEYS: Final = {
     "path", "relative_path", "folder", "state", "language", "document_type", "size", "sha256", "session_id", "attempts",
