@@ -311,8 +311,21 @@ class LoopDisk:
 
     def come_back(self) -> None:
         """The machine boots again. Nobody may have anything open there."""
-        _run("umount", str(self.place))
-        _run("mount", self._device, str(self.place))
+
+        def mounted_anew() -> bool:
+            """A container that begins beside us takes the mounts along: the dead one lives on in it for a moment."""
+            _run("umount", str(self.place))
+            _run("mount", self._device, str(self.place))
+            directory = os.open(self.place, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            except OSError:
+                return False
+            finally:
+                os.close(directory)
+            return True
+
+        eventually(mounted_anew, "the disk is alive again")
 
 
 def cut_power_at_random(house: Doomed, disk: LoopDisk, chance: random.Random) -> str:

@@ -181,7 +181,7 @@ def test_in_the_units_sandbox_a_command_follows_a_delivery_and_knows_no_secret_a
     settings = {**CONFIG, "folders": [{**folder, "after_done": {"command": ["sh", "-c", script, "sh"]}}]}
     service.ask("chown", "scriptixd", "/srv/media")
     service.begin({**settings, "notify": notify}, ExecStartPre="-/opt/scriptixd/bin/scriptixd check --notify")
-    assert service.shown()["ActiveState"] == "active", service.journal()
+    eventually(lambda: service.shown()["ActiveState"] == "active", "it runs", 60.0)
     service.drop(f"{FOLDER}/after.wav", recording(tmp_path, 1.0, 50))
 
     def last_words() -> list[str]:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -198,14 +198,16 @@ def test_the_end_waits_for_nobody() -> None:
         return plain(HTTPStatus.OK, "at last")
 
     with ExitStack() as held:
+        held.callback(go_on.set)
         with hosted({"/": stuck}) as web:
             busy, idle = (held.enter_context(web.connect()) for _ in range(2))
             busy.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
             assert begun.wait(10)
-        assert (busy.recv(1), idle.recv(1)) == (b"", b"")
+        assert busy.recv(1) == b""
+        with suppress(ConnectionResetError):  # nobody may have come to accept it
+            assert idle.recv(1) == b""
         with pytest.raises(ConnectionRefusedError):
             web.connect()
-        go_on.set()
 
 
 def test_what_cannot_be_told_just_now_is_a_sentence_and_a_bug_is_none(caplog: pytest.LogCaptureFixture) -> None:
