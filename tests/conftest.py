@@ -9,12 +9,22 @@ from itertools import chain, zip_longest
 from typing import Final
 
 import pytest
+from booted import booted
+
+__all__ = ["booted"]  # a fixture for all
 
 LINGER = 5.0  # s that a thread of a library may take to see that it is over
 
 # What takes longest begins first, or one worker would be left alone with it; what waits for clocks takes turns with
 # what keeps a core busy.
-WAITING: Final = ("test_shares.py", "test_pause.py", "test_erasing_daemon.py", "test_forget.py", "test_systemd.py")
+WAITING: Final = (
+    "test_shares.py",
+    "test_pause.py",
+    "test_erasing_daemon.py",
+    "test_forget.py",
+    "test_systemd.py",
+    "test_set_up.py",
+)
 WORKING: Final = (
     "test_demo.py",
     "test_daemon.py",
@@ -36,8 +46,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first = [item for item in turns if item is not None]
     chosen = set(first)
     items[:] = first + [item for item in items if item not in chosen]
-    for item in of(("test_systemd.py",)):  # one machine is booted for all of them
-        item.add_marker(pytest.mark.xdist_group("systemd"))
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -11,12 +12,13 @@ from pathlib import Path
 import in_process
 import pytest
 
+from scriptixd.cli.units import Instance, shipped_file
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
 from scriptixd.jobs.transitions import TRANSITIONS, Target
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-UNIT = ROOT / "systemd" / "scriptixd.service"
+UNITS = {name: (ROOT / "systemd" / name).read_text() for name in ("scriptixd.service", "scriptixd@.service")}
 
 
 CHOICES = {
@@ -103,15 +105,36 @@ def test_the_repository_shows_nothing_but_what_belongs_there() -> None:
     }  # fmt: skip
 
 
-def test_systemd_has_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_has_nothing_to_say_about_a_unit(name: str, tmp_path: Path) -> None:
     try:
         subprocess.run(["systemd-analyze", "--version"], capture_output=True, check=True)
     except FileNotFoundError:
         pytest.skip("systemd-analyze is not installed")
-    unit = tmp_path / "scriptixd.service"
-    unit.write_text(UNIT.read_text().replace("/opt/scriptixd/bin/scriptixd", "/bin/true"))
+    unit = tmp_path / name.replace("@", "@council")
+    unit.write_text(UNITS[name].replace("/opt/scriptixd/bin/scriptixd", "/bin/true"))
     said = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
     assert said.stdout + said.stderr == ""
     offline = ["systemd-analyze", "security", "--offline=true", "--threshold=15", str(unit)]
     exposure = subprocess.run(offline, capture_output=True, text=True, check=False)
     assert exposure.returncode == 0, exposure.stdout
+
+
+def test_the_unit_of_one_and_of_several_are_the_same_but_for_the_names_of_an_instance() -> None:
+    one = UNITS["scriptixd@.service"]
+    for of_an_instance, alone in (
+        ("edit scriptixd@NAME\n", "edit scriptixd\n"),
+        ("with Scriptix (%i)\n", "with Scriptix\n"),
+        ("/etc/scriptixd/%i.yaml", "/etc/scriptixd/config.yaml"),
+        ("/etc/scriptixd/%i.api-key", "/etc/scriptixd/api-key"),
+        ("StateDirectory=scriptixd/%i\n", "StateDirectory=scriptixd\n"),
+    ):
+        assert of_an_instance in one
+        one = one.replace(of_an_instance, alone)
+    assert one == UNITS["scriptixd.service"]
+
+
+def test_an_installed_program_has_the_units_with_it() -> None:
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert built["force-include"] == {"systemd": "scriptixd/systemd"}
+    assert {shipped_file(Instance(name)).name for name in ("", "radio")} == set(UNITS)

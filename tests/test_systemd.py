@@ -1,255 +1,221 @@
-"""The shipped unit under a systemd that really boots: in a container over this machine, which is not changed.
-
-Skipped, with the reason, where that cannot be: without root, without systemd-nspawn, or where nothing may be mounted.
-"""
+"""The shipped unit under a systemd that really boots: start, stop, watchdog, credential, mistakes, shares, owners."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import sysconfig
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from booted import CONFIG, FOLDER, KEY, PROGRAM, Machine
 from house import eventually, tone
 
-ROOT = Path(__file__).parents[1]
-NEEDED = ("systemd-nspawn", "systemctl", "journalctl", "useradd", "unshare", "setpriv", "nsenter")
-BOOTED_WITHIN = 30.0  # s
-FOLDER = "/srv/media/council"
-CONFIG = {
-    "api": {"url": "http://127.0.0.1:8089/api/v3", "key_file": "/etc/scriptixd/api-key", "requests_per_minute": 6000},
-    "state": "/var/lib/scriptixd/state.db",
-    "folders": [{"path": FOLDER, "language": "en", "document_type": "caption", "settle": "1s"}],
-}
-# Mounts and processes live in namespaces that end with their first process, which ends with the test: nothing is left.
-BOOT = """
-set -e
-mount -t tmpfs -o size=512m tmpfs "$1/up"
-mkdir "$1/up/upper" "$1/up/work"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up/upper,workdir=$1/up/work" "$1/root"
-cp -R "$1/changes/." "$1/root/"
-chroot "$1/root" useradd --system --home-dir /var/lib/scriptixd --shell /usr/sbin/nologin scriptixd
-chroot "$1/root" install -d -m 2775 -g scriptixd FOLDER
-shift
-exec systemd-nspawn "$@"
-""".replace("FOLDER", FOLDER)
-
-
-class Container:
-    """A booted systemd, asked from outside."""
-
-    def __init__(self, init: int) -> None:
-        self._init = init
-
-    def ask(self, *command: str, check: bool = True, given: bytes | None = None) -> str:
-        enter = ["nsenter", "-t", str(self._init), "-m", "-u", "-i", "-n", "-p", "-C", "--root", "--wd"]
-        done = subprocess.run([*enter, *command], input=given, capture_output=True, timeout=60, check=False)
-        assert done.returncode == 0 or not check, (command, done.stdout, done.stderr)
-        return done.stdout.decode()
-
-    def put(self, path: str, content: bytes) -> None:
-        self.ask("sh", "-c", 'cat > "$1.part" && mv "$1.part" "$1"', "put", path, given=content)
-
-    def restart(self, **service: str) -> None:
-        """Start the unit anew, with some of its settings changed."""
-        lines = "".join(f"{name}={value}\n" for name, value in service.items())
-        self.ask("mkdir", "-p", "/run/systemd/system/scriptixd.service.d")
-        self.put("/run/systemd/system/scriptixd.service.d/test.conf", f"[Service]\n{lines}".encode())
-        self.ask("systemctl", "daemon-reload")
-        self.ask("systemctl", "reset-failed", "scriptixd", check=False)
-        self.ask("systemctl", "restart", "scriptixd", check=False)
-
-    def shown(self) -> Mapping[str, str]:
-        return dict(line.split("=", 1) for line in self.ask("systemctl", "show", "scriptixd").splitlines())
-
-    def journal(self) -> list[Mapping[str, str]]:
-        """What the unit's programs have said, without systemd's own words."""
-        self.ask("journalctl", "--sync")
-        said = self.ask("journalctl", "--no-pager", "-o", "json", "-t", "scriptixd", "-u", "scriptixd")
-        return [json.loads(line) for line in said.splitlines()]
+pytestmark = pytest.mark.xdist_group("systemd")  # one machine is booted for all
 
 
 @pytest.fixture(scope="module")
-def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    if os.geteuid() != 0:
-        pytest.skip("only root can boot a container")
-    missing = [tool for tool in NEEDED if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)} (packages systemd-container, util-linux, passwd)")
-    if any(Path(path).exists() for path in ("/opt/scriptixd", "/etc/scriptixd", "/var/lib/scriptixd")):
-        pytest.skip("scriptixd is installed on this machine, and would be seen in the container")
-    place = tmp_path_factory.mktemp("systemd")
-    for name in ("up", "root"):
-        (place / name).mkdir()
-    binds = _installed(place / "changes")
-    with (place / "log").open("wb") as log, _booted(place, binds, log.fileno()) as booted:
-        booted.ask("systemd-run", "--unit=sandbox", "/opt/scriptixd/bin/scriptixd", "sandbox", "--port=8089")
-        yield booted
+def service(booted: Machine) -> Iterator[Machine]:
+    """scriptixd, set up as it is told to be, with a folder of people who work with media."""
+    booted.clear()
+    booted.folder()
+    command = ("install", "--apply", "--folder", FOLDER, "--language", "en", "--key-file", "-")
+    done = booted.say(*command, given=KEY.encode())
+    assert booted.shown()["ActiveState"] == "active", (done.stdout, done.stderr)
+    yield booted
+    booted.answer("umount", "/mnt/before", "/mnt/after")
 
 
-def _installed(changes: Path) -> list[str]:
-    """What the container has besides this machine: the unit as it is shipped, this code, this Python."""
-
-    def put(path: str, text: str, mode: int = 0o644) -> None:
-        (changes / path).parent.mkdir(parents=True, exist_ok=True)
-        (changes / path).write_text(text)
-        (changes / path).chmod(mode)
-
-    packages = list(dict.fromkeys(sysconfig.get_paths()[name] for name in ("purelib", "platlib")))
-    binds = {"/opt/source": str(ROOT), **{f"/opt/packages-{n}": path for n, path in enumerate(packages)}}
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    python = f"{sys.base_prefix}/bin/{name}"
-    if sys.base_prefix not in {"/usr", "/usr/local"}:  # a Python in somebody's home, which is closed to the service
-        binds["/opt/python"], python = sys.base_prefix, f"/opt/python/bin/{name}"
-    search = ":".join(path for path in binds if path != "/opt/python")
-    put("etc/fstab", "")  # this machine's disks are none of the container's
-    put("etc/machine-id", f"{uuid.uuid4().hex}\n")
-    put("etc/systemd/system/scriptixd.service", (ROOT / "systemd" / "scriptixd.service").read_text())
-    put("etc/scriptixd/config.yaml", yaml.safe_dump(CONFIG))
-    put("etc/scriptixd/api-key", "a-key-for-tests\n", 0o600)
-    put(
-        "opt/scriptixd/bin/scriptixd",
-        f"#!/bin/sh\nexport PYTHONPATH={search} LD_LIBRARY_PATH=/opt/python/lib PYTHONDONTWRITEBYTECODE=1\n"
-        f'exec {python} -m scriptixd "$@"\n',
-        0o755,
-    )
-    for path in changes.rglob("*"):
-        if path.is_dir():
-            path.chmod(0o755)
-    return [f"--bind-ro={host}:{inside}" for inside, host in binds.items()]
+def recording(at: Path, seconds: float = 1.0, pitch: int = 40) -> bytes:
+    tone(at / "tone.wav", seconds, pitch)
+    return (at / "tone.wav").read_bytes()
 
 
-@contextmanager
-def _booted(place: Path, binds: list[str], log: int) -> Iterator[Container]:
-    name = f"scriptixd-{uuid.uuid4().hex[:8]}"
-    options = ["-D", str(place / "root"), f"--machine={name}", "--register=no", "--keep-unit", "--private-network"]
-    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount-proc", "--pid", "--fork", "--kill-child"]
-    command += ["sh", "-c", BOOT, "boot", str(place)]
-    command += [*options, *binds, "--console=pipe", "--boot", "systemd.unit=sysinit.target"]
-    machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    init: int | None = None
-
-    def up() -> bool:
-        nonlocal init
-        init = _init_of(machine.pid)
-        if machine.poll() is not None or init is None:
-            return machine.returncode is not None
-        active = Container(init).ask("systemctl", "is-active", "sysinit.target", check=False)
-        return active.strip() == "active"
-
-    try:
-        try:
-            eventually(up, "systemd has booted", BOOTED_WITHIN)
-        except AssertionError:
-            init = None
-        if machine.poll() is not None or init is None:
-            pytest.skip(f"no container boots here: {(place / 'log').read_text(errors='replace')[-500:]}")
-        yield Container(init)
-    finally:
-        machine.kill()
-        machine.wait(30)
-
-
-def _init_of(machine: int) -> int | None:
-    """The container's own systemd, once it is there: machine, systemd-nspawn, systemd."""
-    parents: dict[int, tuple[str, int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            name, rest = stat.read_text().split("(", 1)[1].rsplit(")", 1)
-            parents[int(stat.parent.name)] = name, int(rest.split()[1])
-    for pid, (name, parent) in parents.items():
-        if name == "systemd" and parents.get(parent, ("", 0))[1] == machine:
-            return pid
-    return None
+def folders(*paths: str) -> dict[str, Any]:
+    (one,) = CONFIG["folders"]
+    return {
+        **CONFIG,
+        "folders": [{**one, "path": path, "name": path.split("/")[2], "existing": "process"} for path in paths],
+    }
 
 
 def test_under_the_shipped_unit_a_recording_gets_its_sidecar_and_the_end_is_a_success(
-    container: Container, tmp_path: Path
+    service: Machine, tmp_path: Path
 ) -> None:
-    container.put("/etc/scriptixd/config.yaml", yaml.safe_dump(CONFIG).encode())
-    container.restart()
-    assert container.shown()["ActiveState"] == "active", container.journal()  # READY=1 has come
-    assert container.shown()["StatusText"].startswith("1 folder(s)")
+    service.begin(CONFIG)
+    assert service.shown()["ActiveState"] == "active", service.journal()  # READY=1 has come
+    assert service.shown()["StatusText"].startswith("1 folder(s)")
 
-    tone(tmp_path / "tone.wav", 1.0, 40)
-    container.put(f"{FOLDER}/tone.wav", (tmp_path / "tone.wav").read_bytes())
-    eventually(lambda: "tone.json" in container.ask("ls", FOLDER), "the sidecar appears", 60.0)
-    assert container.ask("stat", "-c", "%U %G %a", f"{FOLDER}/tone.json") == "scriptixd scriptixd 664\n"
-    assert container.ask("stat", "-c", "%U %G %a", "/var/lib/scriptixd") == "scriptixd scriptixd 750\n"
+    service.drop(f"{FOLDER}/tone.wav", recording(tmp_path))
+    eventually(lambda: service.has(f"{FOLDER}/tone.json"), "the sidecar appears", 60.0)
+    assert service.owned(f"{FOLDER}/tone.json") == "scriptixd media 664"
+    assert service.owned("/var/lib/scriptixd") == "scriptixd scriptixd 750"
 
-    verb = container.ask("/opt/scriptixd/bin/scriptixd", "list", "--json")  # as root, beside it
+    verb = service.ask(PROGRAM, "list", "--json")  # as root, beside it
     assert [source["state"] for source in json.loads(verb)] == ["done"]
 
-    container.ask("systemctl", "stop", "scriptixd")
-    shown = container.shown()
+    service.ask("systemctl", "stop", "scriptixd")
+    shown = service.shown()
     assert (shown["ActiveState"], shown["Result"], shown["ExecMainStatus"]) == ("inactive", "success", "0")
-    assert [line["MESSAGE"] for line in container.journal() if "Traceback" in line["MESSAGE"]] == []
+    assert [line["MESSAGE"] for line in service.journal() if "Traceback" in line["MESSAGE"]] == []
 
 
-def test_a_mistake_in_the_configuration_is_told_as_an_error_and_not_tried_again(container: Container) -> None:
-    container.put("/etc/scriptixd/config.yaml", yaml.safe_dump({**CONFIG, "langauge": "en"}).encode())
-    container.restart()
-    shown = container.shown()
+def test_the_key_reaches_the_service_and_nobody_else(service: Machine) -> None:
+    service.begin(CONFIG)
+    assert service.owned("/etc/scriptixd/api-key") == "root root 600"
+    process = service.shown()["MainPID"]
+    for open_to_more in ("environ", "cmdline"):
+        assert KEY not in service.ask("cat", f"/proc/{process}/{open_to_more}")
+    handed = "/run/credentials/scriptixd.service/api-key"
+    assert KEY in service.ask("cat", handed)
+    assert service.answer("setpriv", "--reuid=nobody", "--clear-groups", "cat", handed).returncode != 0
+    checked = service.say("check", "--json")  # the sandbox takes this key alone
+    assert {one["level"] for one in json.loads(checked.stdout) if one["subject"] == "key"} == {"ok"}
+
+
+def test_a_mistake_in_the_configuration_is_told_as_an_error_and_not_tried_again(service: Machine) -> None:
+    service.begin({**CONFIG, "langauge": "en"})
+    shown = service.shown()
     assert (shown["ActiveState"], shown["ExecMainStatus"], shown["NRestarts"]) == ("failed", "2", "0")
-    told = eventually(lambda: [line for line in container.journal() if "langauge" in line["MESSAGE"]], "it is told")
+    told = eventually(lambda: [line for line in service.journal() if "langauge" in line["MESSAGE"]], "it is told")
     assert {line["PRIORITY"] for line in told} == {"3"}  # err of syslog(3)
 
 
-def test_a_missing_key_is_not_tried_again(container: Container) -> None:
-    container.restart(LoadCredential="api-key:/etc/scriptixd/no-such-key")
-    shown = container.shown()
+def test_a_missing_key_is_not_tried_again(service: Machine) -> None:
+    service.begin(CONFIG, LoadCredential="api-key:/etc/scriptixd/no-such-key")
+    shown = service.shown()
     assert (shown["ActiveState"], shown["ExecMainStatus"], shown["NRestarts"]) == ("failed", "243", "0")
 
 
-def test_a_daemon_that_hangs_is_killed_and_started_again(container: Container) -> None:
-    container.put("/etc/scriptixd/config.yaml", yaml.safe_dump(CONFIG).encode())
-    container.restart(WatchdogSec="2s", RestartSec="100ms")
-    first = container.shown()
-    assert first["ActiveState"] == "active", container.journal()
-    container.ask("kill", "-STOP", first["MainPID"])
+def test_a_daemon_that_hangs_is_killed_and_started_again(service: Machine) -> None:
+    service.begin(CONFIG, WatchdogSec="2s", RestartSec="100ms")
+    first = service.shown()
+    assert first["ActiveState"] == "active", service.journal()
+    service.ask("kill", "-STOP", first["MainPID"])
 
     def is_back() -> bool:
-        now = container.shown()
+        now = service.shown()
         return now["NRestarts"] == "1" and now["ActiveState"] == "active"
 
     eventually(is_back, "another one is running", 60.0)
-    assert container.shown()["MainPID"] != first["MainPID"]
+    assert service.shown()["MainPID"] != first["MainPID"]
+
+
+def test_it_stops_within_five_seconds_in_the_middle_of_an_upload_which_then_goes_on(
+    service: Machine, tmp_path: Path
+) -> None:
+    slow = {**CONFIG, "api": {**CONFIG["api"], "chunk_size": "64KiB"}, "limits": {"bandwidth": "100KiB/s"}}
+    service.begin(slow, TimeoutStopSec="5s")  # whatever takes longer is killed, and no success
+    service.drop(f"{FOLDER}/long.wav", recording(tmp_path, 300.0, 41))
+
+    def offset() -> int:
+        told = json.loads(service.ask(PROGRAM, "status", "--json"))["uploads"]
+        return int(told[0]["offset"]) if told else 0
+
+    before = eventually(lambda: (at := offset()) >= 2**17 and at, "it is being uploaded", 60.0)
+    service.ask("systemctl", "stop", "scriptixd")
+    shown = service.shown()
+    assert (shown["ActiveState"], shown["Result"], shown["ExecMainStatus"]) == ("inactive", "success", "0")
+    service.ask("systemctl", "start", "scriptixd")
+    after = eventually(offset, "it goes on", 60.0)
+    assert after >= before
+    story = json.loads(service.ask(PROGRAM, "explain", "long.wav", "--json"))["story"]
+    assert [chapter["event"] for chapter in story].count("UploadOpened") == 1
+    service.ask("systemctl", "stop", "scriptixd")
+
+
+def test_a_share_is_writable_that_was_mounted_before_or_after_the_start_and_after_the_next(
+    service: Machine, tmp_path: Path
+) -> None:
+    def mount(place: str) -> None:
+        service.ask("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", place)
+        service.folder(f"{place}/council")
+
+    places = ("/mnt/before", "/mnt/after")
+    service.ask("mkdir", "-p", *places)
+    mount("/mnt/before")
+    service.begin(folders(*(f"{place}/council" for place in places)))
+    assert service.shown()["ActiveState"] == "active", service.journal()
+    mount("/mnt/after")
+    for pitch, moment in enumerate(("first", "second")):
+        for place in places:
+            service.drop(f"{place}/council/{moment}.wav", recording(tmp_path, 1.0, 42 + pitch))
+        for place in places:
+            sidecar = f"{place}/council/{moment}.json"
+            eventually(partial(service.has, sidecar), f"{sidecar} appears", 60.0)
+            assert service.owned(sidecar) == "scriptixd media 664"
+        service.restart()
+
+
+def test_a_place_that_is_not_there_does_not_keep_the_unit_from_starting(service: Machine) -> None:
+    service.begin(CONFIG, ReadWritePaths="-/no/such/place")
+    assert service.shown()["ActiveState"] == "active", service.journal()
+
+
+def test_what_checks_the_installation_is_confined_as_the_service_is(service: Machine) -> None:
+    from scriptixd.cli.units import Instance, within
+
+    service.begin(CONFIG)
+    unit = service.ask("systemctl", "cat", "scriptixd")
+    said = service.ask(
+        *within(Instance(), unit, ("grep", "-E", "Seccomp:|NoNewPrivs|Cap|Uid|Gid|Groups", "/proc/self/status"))
+    )
+    confined = service.ask(
+        "grep", "-E", "Seccomp:|NoNewPrivs|Cap|Uid|Gid|Groups", f"/proc/{service.shown()['MainPID']}/status"
+    )
+    assert said == confined
+    tried = service.answer(*within(Instance(), unit, ("touch", "/srv/media/council/by-check", "/etc/by-check")))
+    assert "Read-only file system" in tried.stderr
+    assert "/srv" not in tried.stderr
+    assert service.owned("/srv/media/council/by-check").startswith("scriptixd ")
 
 
 def test_in_the_units_sandbox_a_command_follows_a_delivery_and_knows_no_secret_and_messages_can_be_sent(
-    container: Container, tmp_path: Path
+    service: Machine, tmp_path: Path
 ) -> None:
     (folder,) = CONFIG["folders"]  # type: ignore[misc]
     script = 'printf "%s\\n" "$@" >/srv/media/said; env >/srv/media/env; id -un; touch /etc/not-here'
     notify = {"urls": ["json://127.0.0.1:8089/t0p-s3cr3t"]}  # where nobody takes it
     settings = {**CONFIG, "folders": [{**folder, "after_done": {"command": ["sh", "-c", script, "sh"]}}]}
-    container.ask("chown", "scriptixd", "/srv/media")
-    container.put("/etc/scriptixd/config.yaml", yaml.safe_dump({**settings, "notify": notify}).encode())
-    container.restart(ExecStartPre="-/opt/scriptixd/bin/scriptixd check --notify")
-    assert container.shown()["ActiveState"] == "active", container.journal()
-    tone(tmp_path / "after.wav", 1.0, 50)
-    container.put(f"{FOLDER}/after.wav", (tmp_path / "after.wav").read_bytes())
+    service.ask("chown", "scriptixd", "/srv/media")
+    service.begin({**settings, "notify": notify}, ExecStartPre="-/opt/scriptixd/bin/scriptixd check --notify")
+    assert service.shown()["ActiveState"] == "active", service.journal()
+    service.drop(f"{FOLDER}/after.wav", recording(tmp_path, 1.0, 50))
 
     def last_words() -> list[str]:
-        return [line["MESSAGE"] for line in container.journal() if "the command after it" in line["MESSAGE"]]
+        return [line["MESSAGE"] for line in service.journal() if "the command after it" in line["MESSAGE"]]
 
     (told,) = eventually(last_words, "it has run", 60.0)
     assert told.startswith("council/after.wav: the command after it has failed, and is tried again: it ended with 1")
     assert "Read-only file system" in told
-    assert container.ask("cat", "/srv/media/said").split() == [f"{FOLDER}/after.json"]  # nobody speaks in it
-    environment = container.ask("cat", "/srv/media/env")
+    assert service.ask("cat", "/srv/media/said").split() == [f"{FOLDER}/after.json"]  # nobody speaks in it
+    environment = service.ask("cat", "/srv/media/env")
     assert f"SCRIPTIXD_SOURCE={FOLDER}/after.wav\n" in environment
     for hidden in ("CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG", "a-key-for-tests", "t0p-s3cr3t"):
         assert hidden not in environment
-    checked = [line["MESSAGE"] for line in container.journal() if "notify.urls[0] (json://***)" in line["MESSAGE"]]
+    checked = [line["MESSAGE"] for line in service.journal() if "notify.urls[0] (json://***)" in line["MESSAGE"]]
     assert any("the message was refused with 4" in line for line in checked), checked
-    assert "t0p-s3cr3t" not in container.ask("journalctl", "--no-pager", "-u", "scriptixd")
-    container.ask("systemctl", "stop", "scriptixd")
+    assert "t0p-s3cr3t" not in service.ask("journalctl", "--no-pager", "-u", "scriptixd")
+    service.ask("systemctl", "stop", "scriptixd")
+
+
+def test_a_reload_applies_what_is_valid_and_fails_visibly_where_it_is_not(service: Machine, tmp_path: Path) -> None:
+    service.begin(CONFIG)
+    first = service.shown()["MainPID"]
+    service.folder("/srv/court/hearing")
+    wider = folders(FOLDER, "/srv/court/hearing")
+    service.put("/etc/scriptixd/config.yaml", yaml.safe_dump(wider).encode())
+    service.ask("systemctl", "reload", "scriptixd")
+    service.drop("/srv/court/hearing/heard.wav", recording(tmp_path, 1.0, 61))
+    eventually(lambda: service.has("/srv/court/hearing/heard.json"), "what is new is transcribed", 60.0)
+    service.put("/etc/scriptixd/config.yaml", b"folders: [{path: /srv/media/council, langauge: en}]")
+    refused = service.answer("systemctl", "reload", "scriptixd")
+    assert refused.returncode != 0
+    assert any("did you mean 'language'?" in line["MESSAGE"] for line in service.journal())
+    now = service.shown()
+    assert (now["MainPID"], now["ActiveState"], now["SubState"]) == (first, "active", "running")
+    service.drop("/srv/court/hearing/later.wav", recording(tmp_path, 1.0, 62))
+    eventually(lambda: service.has("/srv/court/hearing/later.json"), "the settings of before go on", 60.0)
+    service.ask("systemctl", "stop", "scriptixd")

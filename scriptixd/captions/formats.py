@@ -53,7 +53,7 @@ class Spoken:
         return cues(self._transcript, self._style)
 
     def paragraphs(self) -> Sequence[Paragraph]:
-        return paragraphs(self._transcript)
+        return paragraphs(self._transcript, self._style.language)
 
 
 Render = Callable[[Spoken, Writing], bytes | None]

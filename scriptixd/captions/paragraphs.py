@@ -5,10 +5,11 @@ Must never drop, change or reorder a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scriptixd.captions.prices import ends_sentence, shape
+from scriptixd.captions.script import joints_of
 from scriptixd.captions.transcript import Transcript, Word
 
 NO_SPEECH = "There is no speech in this recording."
@@ -25,13 +26,17 @@ class Paragraph:
     text: str
 
 
-def paragraphs(transcript: Transcript) -> list[Paragraph]:
-    """The whole transcript in order; none where there is no speech."""
+def paragraphs(transcript: Transcript, language: str = "") -> list[Paragraph]:
+    """The whole transcript in order, spaced as its language is; none where there is no speech."""
     return [
-        Paragraph(words[0].start_ms, speaker, " ".join(word.text for word in words))
+        Paragraph(words[0].start_ms, speaker, _text([word.text for word in words], language))
         for speaker, turn in _turns(transcript)
         for words in _parts(turn)
     ]
+
+
+def _text(words: Sequence[str], language: str) -> str:
+    return "".join(word + joint for word, joint in zip(words, joints_of(words, language), strict=True))
 
 
 def _turns(transcript: Transcript) -> Iterator[tuple[str | None, list[Word]]]:

@@ -25,6 +25,7 @@ MILLISECONDS_FROM_DURATIONS = 10
 MILLISECONDS_FROM_FEW_MEDIAN = 60
 
 UNKNOWN_SPEAKERS = frozenset({"", "unk", "unknown", "none", "null"})
+NUMERIC = (int, float, str)  # what a time may be; as a tuple, since every word asks twice
 FAILED_STATUSES = frozenset({"error", "failed"})
 EXPECTED = "give the answer of /speech-to-text/session/<id>/result, or the JSON that scriptixd wrote beside a recording"
 
@@ -128,7 +129,7 @@ def _shared(words: Sequence[str], start: float | None, stop: float | None) -> It
 
 def _number(value: object) -> float | None:
     """A finite time, those before the beginning taken as the beginning; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, NUMERIC):
         return None
     try:
         number = float(value)

@@ -182,16 +182,15 @@ class _Programme:
         self._words, self._layout = words, layout
         self._cue_end = [CUE_END * cost * cost for cost in words.prices]
         self._line_end = [LINE_END * cost * cost for cost in words.prices]
+        # Where a cue that begins at each boundary has its left edge: its label stands before it.
+        self._heads = [edge - lead for edge, lead in zip(words.edges, [*words.leads, 0], strict=True)]
         self._reach, self._back = self._line_limits()
         self._cost = [0.0] * (len(words.texts) + 1)
 
     def _line_limits(self) -> tuple[list[int], list[int]]:
         """For each boundary, how far a line that begins there reaches, and how far back one that ends there."""
         edges, ends, room = self._words.edges, self._words.ends, self._layout.max_chars
-        reach = [
-            max(begin, bisect_right(ends, edge + room - lead) - 1)
-            for begin, (edge, lead) in enumerate(zip(edges, [*self._words.leads, 0], strict=True))
-        ]
+        reach = [max(begin, bisect_right(ends, head + room) - 1) for begin, head in enumerate(self._heads)]
         return reach, [bisect_left(edges, edge - room) for edge in ends]
 
     def passages(self, first: int, last: int) -> list[Passage]:
@@ -209,19 +208,16 @@ class _Programme:
 
     def _cheapest(self, first: int, last: int) -> list[int]:
         """For each boundary after `first`, where the last cue of the cheapest way to it begins."""
-        words, layout, cost = self._words, self._layout, self._cost
+        words, layout, cost, heads, reach = self._words, self._layout, self._cost, self._heads, self._reach
         starts, stops, sentences = words.starts, words.stops, words.sentences
-        edges, ends, leads = words.edges, words.ends, words.leads
-        room = (layout.max_chars + 1) * layout.max_lines - 1
+        room, longest, shortest = (layout.max_chars + 1) * layout.max_lines - 1, layout.max_ms, layout.min_ms
         reading = 1000 / layout.chars_per_second
         origin = [first]
         cost[first] = 0.0
         earliest = first
         for end in range(first + 1, last + 1):
-            final = end - 1
-            while earliest < final and (
-                ends[end] - edges[earliest] + leads[earliest] > room or stops[final] - starts[earliest] > layout.max_ms
-            ):
+            final, edge = end - 1, words.ends[end]
+            while earliest < final and (edge - heads[earliest] > room or stops[final] - starts[earliest] > longest):
                 earliest += 1
             until = starts[end] - layout.gap_ms if end < len(starts) else inf
             mixes = sentences[end] == sentences[final]
@@ -230,12 +226,13 @@ class _Programme:
                 total = cost[begin]
                 if total >= best:
                     continue
-                chars = ends[end] - edges[begin] + leads[begin]
-                time = min(until - starts[begin], layout.max_ms)
-                if time < layout.min_ms:
-                    total += TOO_SHORT * (1 - max(time, 0) / layout.min_ms)
-                if chars * reading > time:
-                    excess = chars * reading / max(time, 1) - 1
+                chars = edge - heads[begin]
+                time = min(until - starts[begin], longest)
+                if time < shortest:
+                    total += TOO_SHORT * (1 - max(time, 0) / shortest)
+                needed = chars * reading
+                if needed > time:
+                    excess = needed / max(time, 1) - 1
                     total += TOO_FAST * excess * excess
                 if mixes and sentences[final] != sentences[begin]:
                     total += SENTENCES_MIXED
@@ -243,7 +240,7 @@ class _Programme:
                     total += SMALL_CUE * (SMALL_CUE_CHARS - chars)
                 if begin == final:
                     total += LONE_WORD
-                elif self._reach[begin] < end and total < best:
+                elif reach[begin] < end and total < best:
                     total += self._split(begin, end)[0]
                 if total < best:
                     best, chosen = total, begin
@@ -259,7 +256,7 @@ class _Programme:
         if farthest == end - 1 and self._words.texts[farthest].isdigit():
             farthest -= 1
         best, place = inf, None
-        whole = edges[begin] - self._words.leads[begin] + ends[end]
+        whole = self._heads[begin] + ends[end]
         for at in range(max(self._back[end], begin + 1), farthest + 1):
             longer = ends[at] + edges[at] - whole
             cost = line_end[at] + (UNEVEN_LINES * longer + UPPER_LONGER if longer > 0 else -UNEVEN_LINES * longer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from scriptixd.captions.cue import Cue
 from scriptixd.captions.srt import ARROW, clock_time
@@ -19,22 +20,26 @@ def vtt(cues: Sequence[Cue], note: str = "") -> str:
 
 
 def _block(cue: Cue) -> str:
-    lines = [_escaped(one_line(text)) for text in cue.lines]
     if cue.speakers:
-        lines = [_voiced(line, speaker) for line, speaker in zip(lines, cue.speakers, strict=True)]
-    text = "\n".join(filter(None, lines))
+        said = (_voiced(_escaped(one_line(line)), who) for line, who in zip(cue.lines, cue.speakers, strict=True))
+        text = "\n".join(filter(None, said))
+    else:
+        text = _voiced(_escaped("\n".join(filter(None, map(one_line, cue.lines)))), cue.speaker, lasts=True)
     if not text:
         return ""
-    text = text if cue.speakers else _voiced(text, cue.speaker, lasts=True)
     return f"{clock_time(cue.start_ms, '.')} {ARROW} {clock_time(cue.end_ms, '.')}\n{text}\n"
 
 
 def _voiced(text: str, speaker: str | None, *, lasts: bool = False) -> str:
     """With its voice; one that does not last to the end of the cue is closed."""
-    name = one_line(speaker or "")
-    if not (name and text):
-        return text
-    return f"<v {_escaped(name)}>{text}" + ("" if lasts else "</v>")
+    voice = _voice(speaker or "") if text else ""
+    return f"{voice}{text}" + ("</v>" if voice and not lasts else "")
+
+
+@lru_cache(maxsize=64)  # more than speak in a recording, and each of them in many cues
+def _voice(speaker: str) -> str:
+    name = one_line(speaker)
+    return f"<v {_escaped(name)}>" if name else ""
 
 
 def _escaped(text: str) -> str:

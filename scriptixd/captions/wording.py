@@ -44,4 +44,6 @@ def words_of(text: str) -> list[str]:
 
 def one_line(text: str) -> str:
     """The same words with single spaces between them; empty if there is nothing to see."""
+    if text.isprintable() and "  " not in text and text == text.strip():  # as nearly every one is
+        return text
     return " ".join(words_of(text))

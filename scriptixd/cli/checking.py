@@ -60,7 +60,7 @@ class Finding:
 
 def check(config: str, *, syntax: bool, notify: bool, as_json: bool) -> int:
     """Print what was found, as it is found; returns the exit code."""
-    settings = settings_in(config, with_key=True)
+    settings = settings_in(config, with_key=not syntax)  # systemd shows credentials to nobody who reloads
     findings: list[Finding] = []
     for finding in _configuration(settings) if syntax else _everything(settings, notify=notify):
         findings.append(finding)

@@ -14,7 +14,30 @@ import typer
 from typer.core import TyperGroup
 
 from scriptixd import __version__
+from scriptixd.cli.account_verbs import backup, forget, report
+from scriptixd.cli.options import (
+    CONFIG,
+    Chain,
+    Config,
+    Folders,
+    Gap,
+    Json,
+    MaxChars,
+    MaxDuration,
+    MaxLines,
+    MinDuration,
+    Names,
+    Profile,
+    Since,
+    SpeakerLabels,
+    Speed,
+    SrtBom,
+    SrtNewline,
+    VttNote,
+    Yes,
+)
 from scriptixd.cli.output import complain_of
+from scriptixd.cli.service_verbs import install, uninstall
 from scriptixd.errors import StartError, TargetTrouble, Trouble
 from scriptixd.observe.forms import LogFormat  # an enumeration, and nothing else
 
@@ -79,38 +102,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-Config = Annotated[
-    str, typer.Option("--config", "-c", metavar="FILE", envvar="SCRIPTIXD_CONFIG", help="The configuration.")
-]
-Json = Annotated[bool, typer.Option("--json", help="For programs: JSON with all rows, times in UTC.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Names = Annotated[
-    list[str], typer.Argument(metavar="FILE|FOLDER...", help="A path, a name that only one file has, or a folder.")
-]
-Folders = Annotated[list[str] | None, typer.Argument(metavar="FOLDER...", help="Only these folders, by name or path.")]
-Since = Annotated[
-    str | None,
-    typer.Option(
-        "--since", metavar="DATE", help="Only files changed since then: 2026-05-01, 2026-05-01T12:00, or 7d ago."
-    ),
-]
-Profile = Annotated[str | None, typer.Option("--profile", help="Whose guide: netflix, bbc or dutch.")]
-SpeakerLabels = Annotated[
-    str | None, typer.Option("--speaker-labels", help="Cues that say who speaks: never, changes or always.")
-]
-MaxChars = Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line.")]
-MaxLines = Annotated[int | None, typer.Option("--max-lines", metavar="N", help="Lines in a cue: 1 or 2.")]
-MinDuration = Annotated[float | None, typer.Option("--min-duration", metavar="S", help="Of a cue.")]
-MaxDuration = Annotated[float | None, typer.Option("--max-duration", metavar="S", help="Of a cue.")]
-Speed = Annotated[float | None, typer.Option("--chars-per-second", metavar="N", help="How fast it can be read.")]
-Gap = Annotated[float | None, typer.Option("--gap", metavar="S", help="Between two cues, at the least.")]
-Chain = Annotated[float | None, typer.Option("--chain", metavar="S", help="Shorter gaps are closed.")]
-SrtBom = Annotated[bool | None, typer.Option("--srt-bom/--no-srt-bom", help="A byte order mark, for some players.")]
-SrtNewline = Annotated[str | None, typer.Option("--srt-newline", help="Line ends: lf or crlf.")]
-VttNote = Annotated[str | None, typer.Option("--vtt-note", metavar="TEXT", help='Its NOTE; "" for none.')]
-CONFIG = "/etc/scriptixd/config.yaml"
 
 
 @app.command(epilog="Example: scriptixd run --once -c config.yaml")
@@ -276,55 +267,9 @@ def resume(folders: Folders = None, config: Config = CONFIG) -> None:
     pausing.ask(config, Verb.RESUME, folders or ())
 
 
-@app.command(epilog="Example: scriptixd report --month 2026-05 --by rule --csv")
-def report(
-    month: Annotated[
-        str | None, typer.Option("--month", metavar="YYYY-MM", help="One month, instead of the last twelve.")
-    ] = None,
-    by: Annotated[str, typer.Option("--by", metavar="folder|rule", help="What is summed up.")] = "folder",
-    config: Config = CONFIG,
-    as_csv: Annotated[bool, typer.Option("--csv", help="For spreadsheets: comma-separated, hours as numbers.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Tell what was paid: jobs, hours of media, failures, and how much was known already and cost nothing.
-
-    The folder is the one that was charged; the rule is the one that matches the file today. A length that nobody
-    told is counted as unknown, and never guessed.
-    """
-    from scriptixd.cli import reporting
-
-    reporting.report(config, month, by, as_csv=as_csv, as_json=as_json)
-
-
-@app.command(epilog="Example: scriptixd forget --sidecars council/interview.mp4")
-def forget(
-    names: Names,
-    sidecars: Annotated[
-        bool, typer.Option("--sidecars", help="Remove our sidecars, too, but none that somebody has edited.")
-    ] = False,
-    config: Config = CONFIG,
-    yes: Yes = False,
-) -> None:
-    """Erase what is known of files for good: transcript, names and story, here and at Scriptix; of a folder, all.
-
-    It asks first, and without a terminal needs --yes. Remove the recordings before: one that lies there still is left
-    alone from then on, without a name, for as long as it stays as it is. What was paid for is not paid for again by
-    itself. What is out of reach, as copies of the state file, is listed at the end.
-    """
-    from scriptixd.cli import forgetting
-
-    raise typer.Exit(forgetting.forget(config, names, sidecars=sidecars, yes=yes))
-
-
-@app.command(epilog="Example: scriptixd backup /root/scriptixd-2026-05-01.db")
-def backup(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where the copy goes; never over another file.")],
-    config: Config = CONFIG,
-) -> None:
-    """Copy the state file as it is at one moment, also while the daemon runs; the copy is checked, and only yours."""
-    from scriptixd.cli import backing
-
-    backing.backup(config, file)
+app.command(epilog="Example: scriptixd report --month 2026-05 --by rule --csv")(report)
+app.command(epilog="Example: scriptixd forget --sidecars council/interview.mp4")(forget)
+app.command(epilog="Example: scriptixd backup /root/scriptixd-2026-05-01.db")(backup)
 
 
 @app.command(epilog="Example: scriptixd convert result.json -f srt --language nl -o meeting.srt")
@@ -412,3 +357,9 @@ def demo(
     from scriptixd.cli import demonstrating
 
     raise typer.Exit(demonstrating.demo(keep=keep))
+
+
+app.command(epilog="Example: sudo scriptixd install --apply --folder /srv/media/council --language nl --key-file -")(
+    install
+)
+app.command(epilog="Example: sudo scriptixd uninstall --apply")(uninstall)

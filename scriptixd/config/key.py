@@ -50,7 +50,12 @@ def credential_named(name: str, environment: Mapping[str, str]) -> Path | None:
     """The file of a credential, if systemd has handed it over."""
     directory = environment.get(CREDENTIALS)
     path = Path(directory, name) if directory else None
-    return path if path is not None and path.exists() else None
+    if path is None:
+        return None
+    try:
+        return path if path.exists() else None
+    except PermissionError:
+        return path  # whoever reads it says so
 
 
 def read_at(

@@ -127,6 +127,19 @@ class Views:
             rows = connection.execute("SELECT folder, directory, name FROM sources").fetchall()
         return [(folder, join(os.fsdecode(directory), os.fsdecode(name))) for folder, directory, name in rows]
 
+    def sidecars(self) -> Sequence[tuple[str, str]]:
+        """Folder, or directory for outputs, and path of every file that was written."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT folder, path FROM sidecars WHERE written_at IS NOT NULL").fetchall()
+        return [(folder, os.fsdecode(path)) for folder, path in rows]
+
+    def at_the_service(self) -> int:
+        """How many transcriptions of ours the service has not been seen to erase."""
+        query = "SELECT count(*) FROM jobs WHERE session_id IS NOT NULL AND session_id IS NOT erased"
+        with self._database.reading() as connection:
+            (count,) = connection.execute(query).fetchone()
+        return int(count)
+
     def counts(self) -> Mapping[tuple[str, str], int]:
         """How many sources are in each state, by folder and state."""
         sums: dict[tuple[str, str], int] = {}
