@@ -1,119 +1,90 @@
-"""`status`: how the daemon and every folder are doing. What there is to tell is gathered in observe/standing.py."""
+"""`status`: how the daemon and every folder are doing, in the form that is wanted.
+
+For people a screen, or lines where there is no terminal; for programs JSON, whose keys are a promise; for monitoring
+the reasons to look, and an exit code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
 from scriptixd.cli import remnants
-from scriptixd.cli.finding import places_of
-from scriptixd.cli.installation import live_figures, pauses, reading, settings_in
-from scriptixd.cli.output import Colour, bar, iso, say, say_json, say_marked, size
-from scriptixd.cli.waiting import tell_waiting
+from scriptixd.cli.installation import settings_in
+from scriptixd.cli.lines import tell
+from scriptixd.cli.output import iso, say, say_json
+from scriptixd.cli.sight import Sight, look
 from scriptixd.config.settings import Settings
-from scriptixd.daemon.approving import way_on
-from scriptixd.jobs.clock import read_clock
-from scriptixd.jobs.store.database import is_held
-from scriptixd.jobs.store.views import SETTLING
+from scriptixd.errors import StartError
+from scriptixd.jobs.store.views import SETTLING, SourceView
 from scriptixd.observe.live import LiveFolder
-from scriptixd.observe.standing import Standing, Upload, by_state, facts_in, in_groups
-from scriptixd.observe.telling import (
-    Said,
-    Tone,
-    of_budget,
-    of_daemon,
-    of_erasures,
-    of_pace,
-    of_pause,
-    of_payments,
-    of_watching,
-)
-from scriptixd.observe.waiting import waiting
+from scriptixd.observe.needs import Need
+from scriptixd.observe.standing import Standing, Upload, by_state
+from scriptixd.observe.telling import of_account
 
-_COLOURS: Final[Mapping[Tone, Colour]] = {Tone.GOOD: Colour.GREEN, Tone.CAUTION: Colour.YELLOW, Tone.BAD: Colour.RED}
+NEEDS_SOMEBODY: Final = 1  # the exit code of `--fail`
 
 
-def status(config: str, *, as_json: bool) -> None:
-    """Print how things stand."""
+def status(config: str, *, as_json: bool, watch: bool, fail: bool) -> int:
+    """Print how things stand; returns the exit code."""
+    if watch:
+        _check_watching(as_json=as_json, fail=fail)
+        from scriptixd.cli.watching import watch_status  # noqa: PLC0415 - rich, where it is shown
+
+        watch_status(config)
+        return 0
     settings = settings_in(config)
-    standing = _look(settings)
+    seen = look(settings)
     if as_json:
-        say_json(_record(settings, standing))
+        say_json(record(settings, seen))
+    elif fail:
+        _tell_needs(seen.needs)
+    elif _draws():
+        from scriptixd.cli.screen import show  # noqa: PLC0415
+
+        show(seen)
     else:
-        _tell(settings, standing, read_clock().wall)
+        tell(seen)
+    return NEEDS_SOMEBODY if fail and seen.needs else 0
 
 
-def _look(settings: Settings) -> Standing:
-    held = is_held(settings.state)
-    live = live_figures(settings) if held else None
-    if not settings.state.exists():
-        return Standing(places_of(settings), held, live, pauses(None, live))
-    with reading(settings) as store:
-        facts = facts_in(store, read_clock().wall)
-        return Standing(places_of(settings), held, live, pauses(store, live), facts)
+def _draws() -> bool:
+    """Whether standard output is a terminal that can do more than lines."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
 
 
-def _tell(settings: Settings, standing: Standing, now: float) -> None:
-    facts = standing.facts
-    _say(of_daemon(standing, now))
-    if not standing.held and not settings.state.exists():
-        say(f"there is no state file {settings.state} yet")
-    for pause in standing.pauses:
-        _say(of_pause(pause, now))
-    for place in standing.places:
-        say()
-        say(f"{place.name}  {place.path}", colour=Colour.BOLD)
-        asked = facts.questions.get(place.name)
-        if asked is not None:
-            say(f"  asks: {asked.sentence}", colour=Colour.YELLOW)
-            say(f"        {way_on(place.name, asked)}")
-        for said in of_watching(standing.watched.get(place.name), asked, now):
-            say(f"  {said.text}", colour=_COLOURS.get(said.tone))
-        _tell_files(by_state(facts.counts, place.name))
-    for upload in standing.uploads:
-        say()
-        say(f"uploading {upload.path}")
-        say(f"  {_progress(upload, standing.watched.get(upload.folder), now)}")
-    tell_waiting(waiting(facts.problems, facts.twins, standing.located), now)
-    if erasures := of_erasures(facts.erasures):
-        say()
-        say_marked("waiting", Colour.YELLOW, erasures)
-    say()
-    say(of_payments(facts.paid))
-    if standing.live and standing.live.requests:
-        say(of_budget(standing.live.requests, now))
+def _check_watching(*, as_json: bool, fail: bool) -> None:
+    if as_json or fail:
+        raise StartError("--watch goes on until somebody ends it, and is for people", "leave --json and --fail out")
+    if not _draws():
+        raise StartError("--watch needs a terminal that can be drawn on", "leave it out, or ask for --json")
 
 
-def _say(said: Said) -> None:
-    say_marked(said.mark, _COLOURS[said.tone], said.text)
+def _tell_needs(needs: Sequence[Need]) -> None:
+    for need in needs:
+        say(str(need))
+    if not needs:
+        say("ok: nothing needs a person")
 
 
-def _tell_files(counts: Mapping[str, int]) -> None:
-    told = [f"{name} {number}" for name, number in in_groups(counts).items()]
-    if counts.get(SETTLING):
-        told[0] += f" ({counts[SETTLING]} may still be written)"
-    say(f"  {', '.join(told)}")
-
-
-def _progress(upload: Upload, folder: LiveFolder | None, now: float) -> str:
-    figures = upload.figures
-    done = f"{bar(figures.offset, figures.size)} of {size(figures.size)}"
-    return ", ".join(filter(None, (done, of_pace(upload, folder, now))))
-
-
-def _record(settings: Settings, standing: Standing) -> dict[str, object]:
+def record(settings: Settings, seen: Sight) -> dict[str, object]:
     """The same for programs."""
+    standing = seen.standing
     live, facts = standing.live, standing.facts
-    requests = live.requests if live else None
     return {
         "daemon": {
             "running": standing.held,
             "pid": live.pid if live else None,
             "version": live.version if live else None,
             "started_at": iso(live.started_at) if live else None,
+            "told_at": iso(live.written_at) if live else None,
         },
         "state_file": str(settings.state),
+        "account": {"standing": standing.account, "sentence": of_account(standing).text},
+        "needs": [asdict(need) for need in seen.needs],
         "pauses": [asdict(pause) | {"until": iso(pause.until)} for pause in standing.pauses],
         "counts": by_state(facts.counts),
         "folders": [
@@ -121,28 +92,40 @@ def _record(settings: Settings, standing: Standing) -> dict[str, object]:
             | _watching(one.name, standing.watched.get(one.name), standing)
             for one in standing.places
         ],
-        "uploads": [_upload_record(upload) for upload in standing.uploads],
-        "problems": [
-            {
-                "path": standing.located(view),
-                "folder": view.folder,
-                "state": view.state,
-                "error": view.reason or None,
-                "hint": view.hint or None,
-                "updated_at": iso(view.updated_at),
-            }
-            for view in facts.problems
+        "uploads": [_upload(upload) for upload in standing.uploads],
+        "twins": [
+            {"path": standing.located(view), "folder": view.folder, "waits_for": other} for view, other in facts.twins
         ],
+        "problems": [_problem(standing, view) for view in facts.problems],
         "erasures": remnants.sum_record(facts.erasures),
         "paid_today": {"uploads": facts.paid[0], "media_seconds": facts.paid[1]},
-        "requests": {
-            "last_minute": requests.last_minute if requests else None,
-            "uploads_last_minute": requests.uploads_last_minute if requests else None,
-            "per_minute": requests.per_minute if requests else settings.api.requests_per_minute,
-            "last_hour": requests.last_hour if requests else None,
-            "per_hour": settings.api.requests_per_hour,
-            "silent_until": iso(requests.silent_until) if requests else None,
-        },
+        "limits": [asdict(allowance) for allowance in facts.allowances],
+        "requests": _requests(settings, standing),
+    }
+
+
+def _requests(settings: Settings, standing: Standing) -> dict[str, object]:
+    requests = standing.live.requests if standing.live else None
+    return {
+        "last_minute": requests.last_minute if requests else None,
+        "uploads_last_minute": requests.uploads_last_minute if requests else None,
+        "per_minute": requests.per_minute if requests else settings.api.requests_per_minute,
+        "last_hour": requests.last_hour if requests else None,
+        "per_hour": settings.api.requests_per_hour,
+        "silent_until": iso(requests.silent_until) if requests else None,
+    }
+
+
+def _problem(standing: Standing, view: SourceView) -> dict[str, object]:
+    return {
+        "path": standing.located(view),
+        "folder": view.folder,
+        "state": view.state,
+        "error": view.reason or None,
+        "hint": view.hint or None,
+        "attempts": view.attempts,
+        "due_at": iso(view.due_at),
+        "updated_at": iso(view.updated_at),
     }
 
 
@@ -159,12 +142,14 @@ def _watching(name: str, live: LiveFolder | None, standing: Standing) -> dict[st
         "problems": list(live.problems) if live else [],
         "unsettled": standing.facts.counts.get((name, SETTLING), 0),
         "restless": [{"path": one.path, "since": iso(one.since)} for one in live.restless] if live else [],
+        "done_today": standing.facts.done_today.get(name, 0),
     }
 
 
-def _upload_record(upload: Upload) -> dict[str, object]:
+def _upload(upload: Upload) -> dict[str, object]:
     return {
         "path": upload.path,
+        "others": list(upload.others),
         "folder": upload.folder,
         "offset": upload.figures.offset,
         "size": upload.figures.size,

@@ -11,15 +11,18 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from scriptixd.cli.obstacles import Obstacle
-from scriptixd.cli.output import duration, moment
+from scriptixd.cli.output import duration, moment, size
 from scriptixd.config.settings import Folder
+from scriptixd.delivery.lying import Fate
 from scriptixd.errors import ShareTrouble, with_hint
 from scriptixd.jobs.bounds import HOLDING_BACK, Limit
 from scriptixd.jobs.job import State
+from scriptixd.jobs.source import CIRCUMSTANCES
 from scriptixd.jobs.store import views
 from scriptixd.jobs.store.views import SourceView
-from scriptixd.observe.live import Live, LivePause
-from scriptixd.observe.telling import told_of
+from scriptixd.observe.live import Live, LiveFolder, LivePause
+from scriptixd.observe.standing import Upload
+from scriptixd.observe.telling import of_pace, told_of
 from scriptixd.roots.paths import shown
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.watch.mode import settle_window
@@ -37,6 +40,18 @@ class Circumstances:
     pauses: Sequence[LivePause] = ()  # whatever is paused, of all folders
     stops: Sequence[Obstacle] = ()  # those that concern it
     waits_for: str = ""  # another file that may have the same content, and is on its way
+    fates: frozenset[Fate | None] = frozenset()  # what became of its sidecars
+
+    @property
+    def watched(self) -> LiveFolder | None:
+        """Its folder, as the running daemon sees it."""
+        told = self.live.folders if self.live and self.folder else ()
+        return next((one for one in told if self.folder is not None and one.name == self.folder.name), None)
+
+    @property
+    def last_look(self) -> float | None:
+        """When its folder was looked at as a whole, in Unix seconds; None where no daemon tells."""
+        return self.watched.last_scan if self.watched else None
 
     @property
     def stop(self) -> str:
@@ -109,6 +124,13 @@ class Growth:
             parts.append(f"it has looked the same for {duration(round(self.same_for))}")
         return "; ".join(parts)
 
+    def over(self, window: float, now: float) -> str:
+        """When it may be complete, if it stays as it is, for a window in seconds."""
+        left = window - (self.same_for or 0.0)
+        return (
+            f", which is at {moment(now + left, now)} at the earliest" if self.same_for is not None and left > 0 else ""
+        )
+
 
 def prospect(view: SourceView, around: Circumstances, growth: Growth, now: float) -> Prospect:
     """The outlook of a source that is known."""
@@ -138,16 +160,20 @@ _STEPS = {
 
 
 def _of_state(view: SourceView, around: Circumstances, growth: Growth, now: float) -> Prospect:
-    why = with_hint(view.reason, view.hint) if view.reason else ""
+    why = _why(view)
     name = shown(shlex.quote(f"{view.folder}/{view.path}"))
     at = f", at {moment(view.due_at, now)}" if view.due_at and view.due_at > now else ""
     match view.state:
         case str() as state if state in _STEPS:
             at_work, then = _STEPS[State(state)]
-            return Prospect(at_work, why, then + at)
+            return Prospect(at_work + _progress(view, around, now), why, then + at)
         case views.SETTLING:
             at_work = "it is seen, and may still be written"
-            return Prospect(at_work, growth.told(now), f"it is complete {_settling(around)}")
+            window = _settling(around, view.path)
+            if window is None:
+                return Prospect(at_work, growth.told(now), "it is complete when it has not changed for a while")
+            told = f"it is complete when it has not changed for {duration(window)}{growth.over(window, now)}"
+            return Prospect(at_work, growth.told(now), told)
         case State.HELD:
             return Prospect("it waits for your yes", why, f"scriptixd approve {name}, or scriptixd dismiss {name}")
         case State.FAILED:
@@ -166,28 +192,51 @@ def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> P
             return Prospect("the transcript is here, its sidecars are not written yet", why, f"they are written{at}")
         case views.DONE if around.unseen and (view.sidecars or not view.reason):
             return Prospect("it is done: its sidecars lay beside it when its disk was last seen", view.reason, "")
+        case views.DONE if around.fates - {Fate.UNTOUCHED}:
+            return Prospect("it is done, but not every sidecar is as it was written", view.reason, "")
         case views.DONE if view.reason:
             return Prospect("it is done", view.reason, "")
+        case views.DONE if any(one.startswith("/") for one in view.sidecars):
+            return Prospect("it is done: its sidecars lie in their own directory", "", "")
         case views.DONE:
             return Prospect("it is done: its sidecars lie beside it", "", "")
         case views.IGNORED:
             reason = "it was there when the folder was first seen, and `existing` is ignore"
             return Prospect("it is left alone", reason, "new content under its name is transcribed")
         case _:
-            return Prospect("its file is not there any more", why, "")
+            paid = "its content is known, and is not paid for again if it comes back" if view.sha256 else ""
+            return Prospect("its file is not there any more", why, paid)
 
 
-def _settling(around: Circumstances) -> str:
+def _why(view: SourceView) -> str:
+    """The reason of its last standstill, with how often it was tried since the last progress."""
+    if not view.reason:
+        return ""
+    reason = f"it {view.reason}" if view.reason in CIRCUMSTANCES else view.reason
+    why = with_hint(reason, view.hint)
+    return f"{why}; {view.attempts} attempts have failed" if view.attempts > 1 else why
+
+
+def _progress(view: SourceView, around: Circumstances, now: float) -> str:
+    """How far the upload is, if one is on its way."""
+    uploads = around.live.uploads if around.live else ()
+    figures = next((one for one in uploads if one.job_id == view.job_id), None)
+    if figures is None or not figures.size:
+        return ""
+    done = f"{int(100 * figures.offset / figures.size)} % of {size(figures.size)}"
+    pace = of_pace(Upload(view.path, view.folder, figures), around.watched, now)
+    return f": {done}, {pace}" if pace else f": {done}"
+
+
+def _settling(around: Circumstances, path: str) -> float | None:
+    """Seconds for which it must not change; None where its disk, which decides it, cannot be asked."""
     folder = around.folder
-    if folder is None:
-        return "when it has not changed for a while"
-    window = folder.settle
-    if window is None:
-        if around.away:
-            return "when it has not changed for a while"
-        try:
-            with closing(FolderRoot(folder.path)) as root:
-                window = settle_window(None, root.disk())
-        except ShareTrouble:
-            return "when it has not changed for a while"
-    return f"when it has not changed for {duration(window)}"
+    here = folder.at(path) if folder else None
+    window = here.settle if here else folder.settle if folder else None
+    if window is not None or folder is None or around.away:
+        return window
+    try:
+        with closing(FolderRoot(folder.path)) as root:
+            return settle_window(None, root.disk())
+    except ShareTrouble:
+        return None

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from scriptixd.cli.output import duration, size
+from scriptixd.cli.output import duration, moment, size
 from scriptixd.cli.prospects import Circumstances, Prospect
 from scriptixd.config.settings import Folder
 from scriptixd.daemon.folders import filter_of
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing
+from scriptixd.jobs.clock import read_clock
 from scriptixd.roots.paths import folded, joined, name_of, parent, shown
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Entry, Kind, Listing, Root
+from scriptixd.watch.filters import TRANSCRIPTS
+from scriptixd.watch.mode import Mode, scan_interval
 
 NO_SUCH_FILE = "there is no such file"
 BACK = "the folder is looked at again when the disk is there"
 NOT_YET = "it has not been seen yet"
 GOES_ON = "it is picked up when its folder goes on"
+NOT_PICKED_UP = "it is not picked up"
+A_DIRECTORY = "it is a directory"
 NO_LINKS = "links below a folder are not followed"
 
 
@@ -37,12 +42,21 @@ def never_seen(folder: Folder, path: str, around: Circumstances, *, scanned: boo
     if reason is not None and reason.startswith(NO_SUCH_FILE) and around.unseen:
         return Prospect("nothing is known of it, and it is not on the disk that is there now", around.obstacle, "")
     if reason is not None:
-        return Prospect("it is not picked up", reason, "")
+        return _directory(folder, path, around) if reason == A_DIRECTORY else Prospect(NOT_PICKED_UP, reason, "")
     if around.obstacle:
         return Prospect(now, around.obstacle, GOES_ON if around.stop else following)
     if not scanned:
         return Prospect(now, "the first look at its folder is not over", following)
-    return Prospect(now, "", f"{following}, {_next_look(folder)}")
+    return Prospect(now, "", f"{following}, {_next_look(folder, around)}")
+
+
+def _directory(folder: Folder, path: str, around: Circumstances) -> Prospect:
+    """A directory that is there, and may be one that nobody looks into."""
+    next_ = "explain a file in it"
+    if filter_of(folder).enters(path):
+        return Prospect("it is a directory that is looked into", around.stop, next_)
+    why = filter_of(folder).why_not(joined(path, "x"), None) or ""
+    return Prospect("it is a directory that is not looked into", why, next_)
 
 
 def _away(folder: Folder, path: str, around: Circumstances) -> Prospect:
@@ -50,7 +64,7 @@ def _away(folder: Folder, path: str, around: Circumstances) -> Prospect:
     if any(one.away and one.directory == path for one in around.stops):
         return Prospect("it is a directory, and its disk is not there", around.obstacle, BACK)
     unwanted = filter_of(folder).why_not(path, None)
-    return Prospect("it is not picked up", unwanted, "") if unwanted else Prospect(NOT_YET, around.obstacle, BACK)
+    return Prospect(NOT_PICKED_UP, unwanted, "") if unwanted else Prospect(NOT_YET, around.obstacle, BACK)
 
 
 def why_not(folder: Folder, path: str) -> str | None:
@@ -91,13 +105,21 @@ def _itself(root: Root, folder: Folder, path: str) -> str | None:
     if found.kind is Kind.OTHER:
         return f"it is a link, or no plain file, and {NO_LINKS}"
     if found.kind is Kind.DIRECTORY:
-        return "it is a directory: explain a file in it"
+        return A_DIRECTORY
     if found.stat is None:
         return "it cannot be looked at: its disk tells nothing about it"
     here = folder.at(path)
     if here is not None and found.stat.size > here.max_size:
         return f"its {size(found.stat.size)} are more than max_size, which is {size(here.max_size)}"
-    return filter_of(folder).why_not(path, found.stat.size)
+    return _no_recording(path) or filter_of(folder).why_not(path, found.stat.size)
+
+
+def _no_recording(path: str) -> str | None:
+    """What lies beside recordings, and is somebody's: `include` never lets it in."""
+    extension = name_of(path).rpartition(".")[2].lower()
+    if extension not in TRANSCRIPTS:
+        return None
+    return f"it is a transcript or a text, no recording: .{extension}; scriptixd did not write it, and leaves it alone"
 
 
 def _named(listing: Listing, name: str) -> Entry | None:
@@ -111,7 +133,15 @@ def _nothing_there(listing: Listing, path: str) -> str:
     return f"{NO_SUCH_FILE}, but {', '.join(alike)}" if alike else NO_SUCH_FILE
 
 
-def _next_look(folder: Folder) -> str:
+def _next_look(folder: Folder, around: Circumstances) -> str:
+    """When its folder is looked at next, as far as that is known."""
+    live = around.watched
+    if live is not None and live.mode == Mode.EVENTS:
+        return "within seconds"
+    if live is not None and live.mode == Mode.POLL:
+        every = duration(scan_interval(folder.scan_interval, Mode.POLL))
+        since = f" at {moment(live.last_scan, read_clock().wall)}" if live.last_scan else ""
+        return f"{every} after the last{since}"
     if folder.scan_interval is None:
         return "within seconds where the kernel tells of it, else within 30 s to 15 min"
     return f"at most {duration(folder.scan_interval)} after the last"

@@ -149,12 +149,22 @@ def plan(
     raise typer.Exit(planning.plan(config, folders or (), as_json=as_json))
 
 
-@app.command(epilog="Example: scriptixd status")
-def status(config: Config = CONFIG, as_json: Json = False) -> None:
+@app.command(epilog="Example: scriptixd status --watch")
+def status(
+    config: Config = CONFIG,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on showing it, every second anew, until Ctrl-C; needs a terminal.")
+    ] = False,
+    fail: Annotated[
+        bool,
+        typer.Option("--fail", help="For monitoring: only what needs a person, and exit code 1 if it does."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Tell how the daemon and every folder are doing, with the uploads on their way and the last problems."""
     from scriptixd.cli import asking
 
-    asking.status(config, as_json=as_json)
+    raise typer.Exit(asking.status(config, as_json=as_json, watch=watch, fail=fail))
 
 
 @app.command("list", epilog="Example: scriptixd list --state failed --folder council")

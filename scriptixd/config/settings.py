@@ -5,6 +5,7 @@ Pure; says nothing about YAML. Secrets show themselves only when they are asked 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 from scriptixd.captions.formats import Manner
 from scriptixd.captions.result import Units
 from scriptixd.errors import FileTrouble
-from scriptixd.jobs.bounds import Bounds
+from scriptixd.jobs.bounds import ALL, Bounds
 from scriptixd.jobs.job import AfterDone, Labels, OutputPlace, Request, Terms
 from scriptixd.jobs.news import Names, Topic
 from scriptixd.jobs.ports import Polling
@@ -289,3 +290,8 @@ class Settings:
     notify: Notify | None = None
     http: Http | None = None  # None: nothing is served
     names_in_logs: Names = Names.FULL
+
+    @property
+    def bounds(self) -> Mapping[str, Bounds]:
+        """What may be sent, by folder and for ALL."""
+        return {ALL: self.limits.bounds, **{folder.name: folder.limits.bounds for folder in self.folders}}

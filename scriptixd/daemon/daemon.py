@@ -232,6 +232,7 @@ class Daemon:
                 *(pause_of(halt) for halt in house.standstills.look(now)),
             ),
             requests=_requests(house.service.use(now), now),
+            accepted=house.breakers.is_disproved(Pause.ACCOUNT, ""),
         )
         self._told = live
         try:

@@ -22,6 +22,7 @@ from scriptixd.jobs.source import Question
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_for_reading
 from scriptixd.jobs.store.erasures import Backlog
+from scriptixd.jobs.timetable import Calendar
 from scriptixd.observe.kept import Kept
 from scriptixd.observe.live import Live, is_fresh
 from scriptixd.observe.metrics import Reading, exposition
@@ -122,8 +123,9 @@ class Window:
             )
 
     def _look(self) -> Facts:
+        settings = self._house.settings
         with _reading(self._state) as store:
-            return facts_in(store, read_clock().wall)
+            return facts_in(store, read_clock().wall, settings.bounds, Calendar(settings.timezone))
 
 
 @contextmanager

@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from scriptixd.jobs.source import Question
 from scriptixd.jobs.store.views import SETTLING
-from scriptixd.observe.live import LiveFolder
 from scriptixd.observe.standing import GROUPS, Place, Standing, Upload, by_state, in_groups
 from scriptixd.observe.telling import (
+    SIGNS,
+    TONES,
     Said,
     Tone,
+    of_account,
+    of_allowance,
     of_budget,
     of_daemon,
     of_erasures,
+    of_folder,
+    of_others,
     of_pace,
     of_pause,
     of_payments,
@@ -51,9 +55,6 @@ _SVG: Final = (
     "<path fill='#fff' d='M7 17h11v3H7zm13 0h5v3h-5zM7 22h5v3H7zm7 0h11v3H14z'/></svg>"
 )
 _ICON: Final = f"data:image/svg+xml,{quote(_SVG)}"
-_SIGNS: Final[Mapping[Tone, str]] = {Tone.PLAIN: "•", Tone.GOOD: "✓", Tone.CAUTION: "!", Tone.BAD: "✕"}
-# Of these somebody should know; the other groups only go on.
-_TONES: Final[Mapping[str, Tone]] = {"held": Tone.CAUTION, "failed": Tone.BAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _counts(counts: Mapping[str, int]) -> str:
     """The groups, and behind them what else there is."""
 
     def of(name: str, number: int) -> str:
-        tone = _TONES.get(name, Tone.PLAIN) if number else "none"
+        tone = TONES.get(name, Tone.PLAIN) if number else "none"
         return f'<div class="{tone}"><dt>{_text(name)}</dt><dd>{number:,}</dd></div>'
 
     return "".join(of(name, number) for name, number in in_groups(counts).items() if number or name in GROUPS)
@@ -156,18 +157,20 @@ def _upload(scene: Scene, upload: Upload) -> str:
     percent = int(100 * min(figures.offset, whole) / whole)
     pace = of_pace(upload, folder, scene.now)
     done = f"{percent} % of {size(figures.size)}" + (f", {pace}" if pace else "")
+    others = f'<p class="quiet small">{_text(of_others(upload))}</p>' if upload.others else ""
     bar = f'max="{whole}" value="{min(figures.offset, whole)}" aria-label="{_text(name)}"'
     return (
         f'<li class="card {"still" if figures.still_since is not None else "moving"}">'
         f'<div class="of"><span>{_name(name, "name")} <span class="quiet small">{_name(upload.folder)}</span></span>'
-        f'<span class="pace small">{_text(done)}</span></div><progress {bar}>{percent} %</progress></li>'
+        f'<span class="pace small">{_text(done)}</span></div><progress {bar}>{percent} %</progress>{others}</li>'
     )
 
 
 def _folder(scene: Scene, place: Place) -> str:
     facts = scene.standing.facts
     live, asked = scene.standing.watched.get(place.name), facts.questions.get(place.name)
-    tone, word = _state_of(live, asked)
+    state = of_folder(live, asked)
+    badge = _badge(state.tone, state.mark)
     asks = ""
     if asked is not None:
         way = scene.ways_on.get(place.name, "")
@@ -175,28 +178,17 @@ def _folder(scene: Scene, place: Place) -> str:
     said = "".join(_said(one) for one in of_watching(live, asked, scene.now))
     if unsettled := facts.counts.get((place.name, SETTLING)):
         said += _said(Said("", Tone.PLAIN, f"{unsettled} may still be written"))
+    if done := facts.done_today.get(place.name):
+        said += _said(Said("", Tone.PLAIN, f"{done} done today"))
     return (
-        f'<section class="folder card"><div class="title"><h3>{_name(place.name)}</h3>{_badge(tone, word)}</div>'
+        f'<section class="folder card"><div class="title"><h3>{_name(place.name)}</h3>{badge}</div>'
         f'<p class="quiet small">{_name(place.path)}</p>{asks}{said}'
         f'<dl class="counts">{_counts(by_state(facts.counts, place.name))}</dl></section>'
     )
 
 
-def _state_of(live: LiveFolder | None, asked: Question | None) -> tuple[Tone, str]:
-    """How a folder is doing, in a word."""
-    if asked is not None:
-        return Tone.CAUTION, "asks"
-    if live is None:
-        return Tone.PLAIN, "not told"
-    if live.offline:
-        return Tone.BAD, "hung" if live.hung else "offline"
-    if live.problems or live.restless:
-        return Tone.CAUTION, "warning"
-    return (Tone.GOOD, "watched") if live.last_scan is not None else (Tone.PLAIN, "first look")
-
-
 def _said(said: Said) -> str:
-    sign = _SIGNS[said.tone]
+    sign = SIGNS[said.tone]
     return f'<p class="said {said.tone}"><span aria-hidden="true">{sign}</span>{_text(said.text)}</p>'
 
 
@@ -209,7 +201,7 @@ def _waiting(heading: Heading, now: float) -> str:
 def _line(line: Line, now: float) -> str:
     way = f'<span class="way">{_text(line.way_on)}</span>' if line.way_on else ""
     return (
-        f"<li>{_badge(_TONES.get(line.state, Tone.PLAIN), line.state)}<div>{_name(line.whom, 'name')} "
+        f"<li>{_badge(TONES.get(line.state, Tone.PLAIN), line.state)}<div>{_name(line.whom, 'name')} "
         f'<span class="quiet small">{_time(line.at, now)}</span><br>{_text(line.why)}{way}</div></li>'
     )
 
@@ -219,25 +211,30 @@ def _footer(scene: Scene) -> str:
     requests = standing.live.requests if standing.live else None
     budget = ""
     if requests is not None:
-        used, allowed = min(requests.last_minute, requests.per_minute), max(1, requests.per_minute)
-        budget = (
-            f"<div><p>{_text(of_budget(requests, scene.now))}</p>"
-            f'<progress max="{allowed}" value="{used}" aria-label="request budget">{used} of {allowed}</progress></div>'
-        )
+        budget = _used(of_budget(requests, scene.now), requests.last_minute, requests.per_minute, "request budget")
+    for one in standing.facts.allowances:
+        budget += _used(of_allowance(one), one.used, one.most, f"{one.folder} {one.limit}".strip())
     refresh = (
         f'renewed every {REFRESH} s, <a href="/?refresh=off">stop that</a>'
         if scene.refreshes
         else 'as it was then, <a href="/">renew it by itself</a>'
     )
     return (
-        f"<footer><div><p>{_text(of_payments(standing.facts.paid))}</p>"
+        f"<footer><div><p>{_text(of_account(standing).text)}</p><p>{_text(of_payments(standing.facts.paid))}</p>"
         f"<p>{_time(scene.now, scene.now)}, files counted at {_time(scene.counted_at, scene.now)}; {refresh}</p></div>"
         f"{budget}</footer>"
     )
 
 
+def _used(sentence: str, used: float, most: float, label: str) -> str:
+    """How much of something is used, in words and as a bar."""
+    allowed = max(1.0, most)
+    bar = f'max="{allowed:g}" value="{min(used, allowed):g}" aria-label="{_text(label)}"'
+    return f"<div><p>{_text(sentence)}</p><progress {bar}>{used:g} of {allowed:g}</progress></div>"
+
+
 def _badge(tone: Tone, word: str) -> str:
-    return f'<span class="badge {tone}"><span aria-hidden="true">{_SIGNS[tone]}</span> {_text(word)}</span>'
+    return f'<span class="badge {tone}"><span aria-hidden="true">{SIGNS[tone]}</span> {_text(word)}</span>'
 
 
 def _time(at: float, now: float) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from scriptixd.errors import with_hint
 from scriptixd.jobs.bounds import Limit
 from scriptixd.jobs.source import Question
 from scriptixd.jobs.store.erasures import Backlog
+from scriptixd.observe.allowances import Allowance
 from scriptixd.observe.live import LiveFolder, LivePause, LiveRequests
-from scriptixd.observe.standing import Standing, Upload
+from scriptixd.observe.standing import Account, Standing, Upload
 from scriptixd.observe.wording import duration, moment, size
 
 
@@ -22,6 +24,12 @@ class Tone(StrEnum):
     GOOD = "good"
     CAUTION = "caution"
     BAD = "bad"
+
+
+# Beside the word that says the same.
+SIGNS: Final[Mapping[Tone, str]] = {Tone.PLAIN: "•", Tone.GOOD: "✓", Tone.CAUTION: "!", Tone.BAD: "✕"}
+# Of these groups of files somebody should know; the others only go on.
+TONES: Final[Mapping[str, Tone]] = {"held": Tone.CAUTION, "failed": Tone.BAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,25 @@ def of_daemon(standing: Standing, now: float) -> Said:
     return Said("stopped", Tone.CAUTION, "no daemon is running: nothing goes on until one is started")
 
 
+OTHERS_NAMED: Final = 3  # files of one content; of more it is told how many
+
+_OF_ACCOUNT: Final[Mapping[Account, tuple[Tone, str]]] = {
+    Account.ACCEPTED: (Tone.GOOD, "Scriptix accepts the key, and has refused no upload for its quota"),
+    Account.REFUSED: (Tone.BAD, "Scriptix refuses the account: no file fails for it, and it is tried again by itself"),
+    Account.QUOTA: (Tone.BAD, "the quota is used up: nothing new is uploaded, and what is begun goes on"),
+    Account.AWAY: (Tone.CAUTION, "not known just now: Scriptix cannot be reached"),
+    Account.UNKNOWN: (Tone.PLAIN, "not known: nothing was asked of Scriptix yet"),
+}
+
+
+def of_account(standing: Standing) -> Said:
+    """How we stand with Scriptix; why, if badly, is what its pause tells."""
+    if standing.live is None:
+        return Said("account", Tone.PLAIN, "not known while no daemon tells of it; scriptixd check asks")
+    tone, sentence = _OF_ACCOUNT[standing.account]
+    return Said("account", tone, sentence)
+
+
 def of_pause(pause: LivePause, now: float) -> Said:
     """Something that holds up more than one file; a limit is no trouble."""
     if pause.what in set(Limit):
@@ -55,6 +82,19 @@ def told_of(pause: LivePause, now: float) -> str:
     """Why something is paused, and until when as far as that is known."""
     sentence = with_hint(pause.sentence, pause.hint)
     return f"{sentence}; it goes on at {moment(pause.until, now)}" if pause.until else sentence
+
+
+def of_folder(live: LiveFolder | None, asked: Question | None) -> Said:
+    """How a folder is doing, in a word."""
+    if asked is not None:
+        return Said("asks", Tone.CAUTION, "")
+    if live is None:
+        return Said("not told", Tone.PLAIN, "")
+    if live.offline:
+        return Said("hung" if live.hung else "offline", Tone.BAD, "")
+    if live.problems or live.restless:
+        return Said("warning", Tone.CAUTION, "")
+    return Said("watched", Tone.GOOD, "") if live.last_scan is not None else Said("first look", Tone.PLAIN, "")
 
 
 def of_watching(live: LiveFolder | None, asked: Question | None, now: float) -> Iterator[Said]:
@@ -86,6 +126,13 @@ def of_pace(upload: Upload, folder: LiveFolder | None, now: float) -> str:
     return ""
 
 
+def of_others(upload: Upload) -> str:
+    """Further files that get the transcript of the same upload, empty if there is none."""
+    if len(upload.others) > OTHERS_NAMED:
+        return f"its content is that of {len(upload.others)} more files, which get its transcript as well"
+    return f"the same content: {', '.join(upload.others)}" if upload.others else ""
+
+
 def of_erasures(backlog: Backlog) -> str:
     """What waits for trouble to end before it is erased at the service, empty if nothing does."""
     if not backlog.waiting:
@@ -96,6 +143,15 @@ def of_erasures(backlog: Backlog) -> str:
 def of_payments(paid: tuple[int, float]) -> str:
     count, seconds = paid
     return f"{count} upload(s) paid today, {duration(seconds)} of media"
+
+
+def of_allowance(allowance: Allowance) -> str:
+    """How much of one limit is used."""
+    whose = f" of {allowance.folder}" if allowance.folder else ""
+    when = "this month" if allowance.limit is Limit.HOURS_PER_MONTH else "today"
+    if allowance.limit is Limit.FILES_PER_DAY:
+        return f"{allowance.used:.0f} of {allowance.most:.0f} files{whose} sent {when}"
+    return f"{allowance.used:.1f} of {allowance.most:g} h of media{whose} sent {when}"
 
 
 def of_budget(requests: LiveRequests, now: float) -> str:

@@ -16,6 +16,7 @@ from scriptixd.jobs.store.limits import Openings, Pauses
 from scriptixd.jobs.store.notices import Notices
 from scriptixd.jobs.store.requests import Requests
 from scriptixd.jobs.store.sources import Sources
+from scriptixd.jobs.store.today import Today
 from scriptixd.jobs.store.told import Tidings
 from scriptixd.jobs.store.views import Views
 from scriptixd.jobs.store.waiting import Waiting
@@ -39,6 +40,7 @@ class Store:
         self.openings = Openings(database)
         self.pauses = Pauses(database)
         self.tidings = Tidings(database)
+        self.today = Today(database)
         self.views = Views(database)
         self.notices = Notices(database)
         self.waiting = Waiting(database)
