@@ -460,12 +460,12 @@ def test_status_tells_what_the_daemon_sees_of_a_folder(desk: Desk) -> None:
 def test_explain_says_why_a_path_was_never_picked_up(desk: Desk) -> None:
     desk.add("seen.mp4")
     council = desk.base / "council"
-    (council / "notes.txt").write_text("x" * 2048)
+    (council / "notes.pdf").write_text("x" * 2048)
     (council / "empty.mp4").touch()
     (council / "link.mp4").symlink_to(council / "seen.mp4")
     (council / "new.mp4").write_bytes(b"0" * 2048)
     reasons = {
-        council / "notes.txt": "not one of the known audio and video extensions",
+        council / "notes.pdf": "not one of the known audio and video extensions",
         council / "empty.mp4": "it is empty",
         council / "link.mp4": "it is a link",
         council / "none.mp4": "there is no such file",

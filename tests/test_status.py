@@ -11,6 +11,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 import unicodedata
@@ -511,7 +512,7 @@ def test_a_configuration_that_changes_is_followed_and_one_that_is_refused_is_not
 
 
 def test_a_screen_takes_no_library_of_drawing_where_none_is_drawn(told: Told) -> None:
-    command = ["python", "-X", "importtime", "-m", "scriptixd", "status"]
+    command = [sys.executable, "-X", "importtime", "-m", "scriptixd", "status"]
     with told.desk.store():
         told.tell()
         done = subprocess.run(
