@@ -10,12 +10,13 @@ from scriptixd.cli.installation import reading, settings_in
 from scriptixd.cli.output import say, size
 from scriptixd.errors import StateTrouble
 from scriptixd.jobs.store.copies import checked_copy
+from scriptixd.jobs.store.database import is_there
 
 ATTEMPTS: Final = 3  # a daemon that starts in this moment begins to write what is read as it lies there
 
 
 def backup(config: str, file: str) -> None:
-    """Raises TargetTrouble if the copy cannot be made, StateError if there is nothing to copy."""
+    """Raises TargetTrouble if the copy cannot be made, StateError if there is nothing to copy, or nothing that we may."""
     settings, target = settings_in(config), Path(os.path.abspath(file))
     for _ in range(ATTEMPTS):
         before = _marks(settings.state)
@@ -31,6 +32,8 @@ def backup(config: str, file: str) -> None:
 
 def _marks(state: Path) -> tuple[bool, int, int, int]:
     """Whether somebody writes to a state file through a log, which a reader follows; else how it lies there."""
+    if not is_there(state):
+        return False, 0, 0, 0
     log = state.with_name(state.name + "-wal").exists()
     try:
         found = state.stat()

@@ -28,7 +28,7 @@ from scriptixd.jobs.clock import Now, boot_id, read_clock
 from scriptixd.jobs.job import State
 from scriptixd.jobs.sentences import told
 from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.database import is_held
+from scriptixd.jobs.store.database import is_held, is_there
 from scriptixd.jobs.store.erasures import Erasure
 from scriptixd.jobs.store.errands import Errand
 from scriptixd.jobs.store.views import MISSING, SETTLING, Chapter, SourceView
@@ -61,7 +61,7 @@ def explain(config: str, file: str, *, as_json: bool) -> None:
     """Print the story; raises StartError if the name fits several sources."""
     settings = settings_in(config)
     with ExitStack() as opened:
-        store = opened.enter_context(reading(settings)) if settings.state.exists() else None
+        store = opened.enter_context(reading(settings)) if is_there(settings.state) else None
         view = one_source(settings, store.views, file) if store else None
         if store is None or view is None:
             _explain_unknown(settings, store, file, as_json=as_json)

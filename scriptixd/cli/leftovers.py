@@ -17,6 +17,7 @@ from scriptixd.cli.units import Instance
 from scriptixd.config.settings import Settings
 from scriptixd.errors import StateError, StateTrouble, with_hint
 from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import is_there
 from scriptixd.roots.mounts import is_local, mount_of
 from scriptixd.roots.paths import joined
 
@@ -53,8 +54,10 @@ def leftovers(instance: Instance, settings: Settings | None) -> Iterator[Leftove
             yield Leftover(what, str(path), _size(path))
     if lines := _journal(instance.unit):
         yield Leftover("lines in the journal", f"journalctl -u {instance.unit}", lines)
-    if settings is not None and state.exists():
+    if settings is not None:
         try:
+            if not is_there(state):
+                return
             with reading(settings) as store:
                 yield from _written(settings, store)
                 if count := store.views.at_the_service():

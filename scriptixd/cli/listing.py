@@ -13,6 +13,7 @@ from scriptixd.cli.output import complain, iso, moment, say_json, say_table, siz
 from scriptixd.config.settings import Settings
 from scriptixd.errors import StartError
 from scriptixd.jobs.clock import read_clock
+from scriptixd.jobs.store.database import is_there
 from scriptixd.jobs.store.views import DONE, STATES, SourceView
 
 
@@ -34,7 +35,7 @@ def list_sources(config: str, state: str | None, folder: str | None, *, as_json:
 def _sources(settings: Settings, state: str | None, folder: str | None) -> Sequence[SourceView]:
     named = folder_named(settings, folder) if folder is not None else None
     name = named.name if named else folder
-    if not settings.state.exists():
+    if not is_there(settings.state):
         complain(f"there is no state file {settings.state} yet: the daemon has not run")
         found: Sequence[SourceView] = ()
     else:

@@ -25,7 +25,7 @@ from scriptixd.errors import ShareTrouble, Stopped, with_hint
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.source import FLOOD_WITHIN
 from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.database import is_held
+from scriptixd.jobs.store.database import is_held, is_there
 from scriptixd.observe.live import LiveFolder
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Root
@@ -90,7 +90,7 @@ def _plans(settings: Settings, folders: Sequence[Folder]) -> Sequence[_Plan]:
     live = live_figures(settings) if is_held(settings.state) else None
     running = {one.name: one for one in live.folders} if live else {}
     with ExitStack() as opened:
-        store = opened.enter_context(reading(settings)) if settings.state.exists() else None
+        store = opened.enter_context(reading(settings)) if is_there(settings.state) else None
         pool = opened.enter_context(ThreadPoolExecutor(len(folders)))
         roots = [opened.enter_context(closing(FolderRoot(folder.path))) for folder in folders]
         opened.callback(stop.set)  # first of all, whatever interrupts us
@@ -144,7 +144,7 @@ def _shown(looks: Sequence[Future[_Plan]], tally: _Tally) -> Iterator[None]:
 
 
 def _tell(settings: Settings, plans: Sequence[_Plan]) -> None:
-    if not settings.state.exists():
+    if not is_there(settings.state):
         say(f"there is no state file {settings.state} yet: everything counts as found for the first time")
         say()
     for one in plans:

@@ -13,7 +13,7 @@ from scriptixd.cli.installation import live_figures, pauses, reading
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.approving import way_on
 from scriptixd.jobs.clock import read_clock
-from scriptixd.jobs.store.database import is_held
+from scriptixd.jobs.store.database import is_held, is_there
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.observe.live import LivePause
 from scriptixd.observe.needs import Need, needs
@@ -49,7 +49,7 @@ def look(settings: Settings) -> Sight:
 
 def known(settings: Settings) -> Known:
     """What is in the state file now. StateError, StateTrouble."""
-    if not settings.state.exists():
+    if not is_there(settings.state):
         return Known()
     with reading(settings) as store:
         facts = facts_in(store, read_clock().wall, settings.bounds, Calendar(settings.timezone))
@@ -62,6 +62,6 @@ def sight(settings: Settings, found: Known, remarks: Sequence[str] = ()) -> Sigh
     live = live_figures(settings) if held else None
     standing = Standing(places_of(settings), held, live, live.pauses if live else found.paused, found.facts)
     ways = {name: way_on(name, question) for name, question in found.facts.questions.items()}
-    if not held and not settings.state.exists():
+    if not held and not is_there(settings.state):
         remarks = [*remarks, f"there is no state file {settings.state} yet"]
     return Sight(standing, read_clock().wall, ways, remarks)

@@ -81,6 +81,8 @@ def main() -> None:
         finally:
             sys.stdout.flush()
     except OSError as error:
+        if error.filename is not None:  # no output of ours: a file that some room has not seen to
+            raise
         # What is still in the buffer goes nowhere, without another complaint at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # the reader has had enough

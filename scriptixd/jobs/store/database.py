@@ -146,10 +146,18 @@ def open_state(path: Path) -> Database:
     return Database(path, connection, lock)
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a state file; raises StateError where that may not be known."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StateError(f"the state file {path} cannot be read: {error.strerror}", _ASK_AS_SERVICE) from error
+
+
 def open_for_reading(path: Path) -> Database:
     """The state file for a verb that only looks, beside a running daemon or without one; creates nothing."""
     try:
-        if not path.exists():
+        if not is_there(path):
             raise StateError(f"there is no state file {path} yet", "start the daemon, or name another with -c")
 
         # Without a log beside it nobody is writing, and only immutable=1 keeps SQLite from making files of its own.
