@@ -16,7 +16,7 @@ ATTEMPTS: Final = 3  # a daemon that starts in this moment begins to write what 
 
 
 def backup(config: str, file: str) -> None:
-    """Raises TargetTrouble if the copy cannot be made, StateError if there is nothing to copy, or nothing that we may."""
+    """Raises TargetTrouble if the copy cannot be made, StateError if there is nothing to copy or it is not ours to."""
     settings, target = settings_in(config), Path(os.path.abspath(file))
     for _ in range(ATTEMPTS):
         before = _marks(settings.state)
