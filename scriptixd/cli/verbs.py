@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -68,6 +69,12 @@ app = typer.Typer(
 )
 
 
+@cache
+def command() -> Any:
+    """All verbs, put together once: that takes longer than most of them do."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """The console script; ends the process."""
     for name in ("stdin", "stdout", "stderr"):  # closed by whoever started us
@@ -77,7 +84,7 @@ def main() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         try:
-            app()
+            command()()
         finally:
             sys.stdout.flush()
     except OSError as error:
