@@ -1,10 +1,12 @@
 """The whole house as a user runs it: a folder, the daemon as a process of its own, and a sandbox to send to.
 
-The sandbox runs on threads of the tests, where it need not be killed; the verbs that only ask run there as well.
+The sandbox runs on threads of the tests, where it need not be killed; the verbs that only ask run there as well. The
+daemon's process is forked from one that has imported its libraries, where nothing depends on how it was started.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -24,6 +27,7 @@ import av
 import in_process
 import requests
 import yaml
+from nursery import Child, Nursery
 
 from scriptixd.sandbox import SAMPLE, open_sandbox
 from scriptixd.sandbox.server import Sandbox
@@ -137,6 +141,15 @@ class SandboxProcess(SandboxHere):
             self._process = None
 
 
+@cache
+def _nursery() -> Nursery:
+    """One for all tests of this process."""
+    running = Nursery()
+    running.__enter__()
+    atexit.register(running.__exit__, None, None, None)
+    return running
+
+
 class House:
     """A directory with folders, a configuration, a sandbox, and the daemon when it runs."""
 
@@ -147,7 +160,8 @@ class House:
         self.config = place / "config.yaml"
         self.log = place / "daemon.log"
         self.settings: dict[str, Any] = {}
-        self.daemon: subprocess.Popen[bytes] | None = None
+        self.daemon: subprocess.Popen[bytes] | Child | None = None
+        self.typed_start = False  # the daemon has a Python of its own, which it shares nothing with
         self.confined: list[str] = []  # the beginning of a command that runs the daemon under some limit
 
     def __enter__(self) -> Self:
@@ -188,13 +202,16 @@ class House:
     def write_config(self) -> None:
         self.config.write_text(yaml.safe_dump(self.settings))
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
+    def start(self, **environment: str) -> subprocess.Popen[bytes] | Child:
         self.write_config()
+        verb, known = ["run", "-c", str(self.config)], {**os.environ, **self.environment(), **environment}
+        if not self.typed_start and not self.confined:
+            self.daemon = _nursery().start(verb, known, self.log)
+            return self.daemon
         with self.log.open("ab") as log:
             self.daemon = subprocess.Popen(
-                [*self.confined, sys.executable, "-m", "scriptixd", "run", "-c", str(self.config)],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env={**os.environ, **self.environment(), **environment},
+                [*self.confined, sys.executable, "-m", "scriptixd", *verb],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=known,
             )  # fmt: skip
         return self.daemon
 

@@ -1,7 +1,7 @@
-"""Real daemons at a twentieth of the price: processes forked from one that has imported what others wrote.
+"""Real daemons at a twentieth of the price: processes forked from one that has imported everything.
 
 A daemon that is killed forty times starts forty times, and most of that is importing. What runs after the fork is
-`python -m scriptixd` in a process of its own, which has imported its libraries already and looks the same to anybody.
+`python -m scriptixd` in a process of its own, which need not import any more and looks the same to anybody.
 
     python tests/nursery.py       reads one JSON order a line, answers each with one number a line
 """
@@ -16,6 +16,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -29,9 +30,7 @@ LIBRARIES: Final = (
     "concurrent.futures", "email.utils", "uuid", "secrets", "ipaddress", "shutil", "ctypes",
 )  # fmt: skip
 
-# Of the product what takes long to import and keeps nothing of its process; the rest is imported after the fork.
-PRODUCT: Final = ("scriptixd.config.load", "scriptixd.service.client", "scriptixd.captions", "scriptixd.observe.log")
-TELLS_PROCESSES_APART: Final = "scriptixd.roots.writing"
+PRODUCT: Final = ("scriptixd.cli.verbs", "scriptixd.cli.running", "scriptixd.daemon.daemon", "scriptixd.delivery")
 
 
 class Child:
@@ -56,12 +55,14 @@ class Child:
         return code
 
     def kill(self) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, signal.SIGTERM)
+            os.kill(self.pid, number)
 
 
 class Nursery:
@@ -69,6 +70,7 @@ class Nursery:
 
     def __init__(self) -> None:
         self._mother: subprocess.Popen[str] | None = None
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         self._mother = subprocess.Popen(
@@ -85,8 +87,12 @@ class Nursery:
     def start(
         self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, stopped: bool = False
     ) -> Child:
-        """`python -m scriptixd ARGUMENTS`; with `stopped` it waits for SIGCONT before anything of ours is imported."""
-        order = {"arguments": list(arguments), "environment": dict(environment), "log": str(log), "stopped": stopped}
+        """`python -m scriptixd ARGUMENTS`; with `stopped` it waits for SIGCONT before anything of ours has run."""
+        order = {
+            "arguments": list(arguments), "environment": dict(environment), "directory": os.getcwd(), "log": str(log),
+            "stopped": stopped,
+        }  # fmt: skip
+        log.touch()
         return Child(self, self._ask(order))
 
     def ended(self, pid: int) -> int | None:
@@ -98,8 +104,9 @@ class Nursery:
         assert self._mother is not None
         assert self._mother.stdin is not None
         assert self._mother.stdout is not None
-        self._mother.stdin.write(json.dumps(order) + "\n")
-        return int(self._mother.stdout.readline())
+        with self._turn:
+            self._mother.stdin.write(json.dumps(order) + "\n")
+            return int(self._mother.stdout.readline())
 
 
 ALIVE: Final = 1000  # no exit code
@@ -109,7 +116,6 @@ PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 def _serve() -> None:
     for name in (*LIBRARIES, *PRODUCT):
         __import__(name)
-    assert TELLS_PROCESSES_APART not in sys.modules
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
@@ -134,6 +140,8 @@ def _become(order: Mapping[str, object]) -> None:
     os.close(nothing)
     sys.stdin = open(os.devnull)  # noqa: SIM115 - the mother's orders are not the child's
     os.environ.update(order["environment"])  # type: ignore[arg-type]
+    time.tzset()
+    os.chdir(str(order["directory"]))
     sys.path[0] = os.getcwd()
     sys.argv = ["scriptixd", *order["arguments"]]  # type: ignore[misc]
     if order["stopped"]:

@@ -331,6 +331,7 @@ def places(home: House) -> dict[str, list[bytes]]:
 
 
 def test_no_secret_stays_anywhere_after_a_journey_with_faults(home: House) -> None:
+    home.typed_start = True
     service = Service(refused)
     folder = home.folder("media", language="nl", delete_remote=True)
     tone(folder / "a.wav", 0.5, 40)

@@ -15,6 +15,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 
 from scriptixd.errors import NameTaken, TargetTrouble
 from scriptixd.roots.paths import shown
@@ -38,10 +39,15 @@ NO_NOREPLACE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNO
 # EIO is how rclone says it; a disk that is really broken says so once more in the next way.
 NO_LINK = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EINVAL, errno.EIO})
 
-_THIS_PROCESS = os.urandom(4).hex()  # tells our temporaries that are being written from left-over ones
 _libc = ctypes.CDLL(None, use_errno=True)
 
 Rename = Callable[[int, str, str], None]
+
+
+@cache
+def _this_process() -> str:
+    """Tells our temporaries that are being written from left-over ones."""
+    return os.urandom(4).hex()
 
 
 def write(directory: int, name: str, data: bytes, replaces: str | None, access: FileAccess, place: str) -> None:
@@ -105,7 +111,7 @@ def sweep(directory: int) -> int:
 @contextmanager
 def temporary(directory: int, data: bytes, access: FileAccess, place: str) -> Iterator[str]:
     """A complete, synced file under a name that the scanner ignores; gone afterwards if it was not renamed."""
-    name = f"{TEMPORARY_PREFIX}{_THIS_PROCESS}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
+    name = f"{TEMPORARY_PREFIX}{_this_process()}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
     descriptor = os.open(name, CREATE, MODE, dir_fd=directory)
     try:
         try:
@@ -252,7 +258,7 @@ def _holds(directory: int, name: str, sha256: str, place: str) -> bool:
 def _is_left_over(found: os.DirEntry[str]) -> bool:
     name = found.name
     ours = name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
-    return ours and not name.startswith(TEMPORARY_PREFIX + _THIS_PROCESS) and found.is_file(follow_symlinks=False)
+    return ours and not name.startswith(TEMPORARY_PREFIX + _this_process()) and found.is_file(follow_symlinks=False)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -19,6 +19,7 @@ class House(house.House):
 
     def __init__(self, place: Path) -> None:
         super().__init__(place, SandboxProcess(place / "sandbox"))
+        self.typed_start = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
