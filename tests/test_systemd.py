@@ -219,3 +219,40 @@ def test_a_reload_applies_what_is_valid_and_fails_visibly_where_it_is_not(servic
     service.drop("/srv/court/hearing/later.wav", recording(tmp_path, 1.0, 62))
     eventually(lambda: service.has("/srv/court/hearing/later.json"), "the settings of before go on", 60.0)
     service.ask("systemctl", "stop", "scriptixd")
+
+
+def test_roots_check_looks_as_the_services_user_in_the_confinement_of_its_unit(service: Machine) -> None:
+    closed, outside, gone = "/srv/closed/council", "/data/outside/council", "/srv/gone/council"
+    service.ask("sh", "-c", f"mkdir -p {closed} {outside}; chmod 0755 {closed}; chmod 0777 {outside}")
+    service.begin(folders(FOLDER, closed, outside, gone))
+    service.put(f"{FOLDER}/a.txt", b"no recording")
+
+    def checked(*options: str) -> dict[str, list[tuple[str, str]]]:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for one in json.loads(service.say("check", "--json", *options).stdout):
+            found.setdefault(one["subject"], []).append((one["level"], one["sentence"]))
+        return found
+
+    told = checked("--canary")
+    assert told["user"] == [("ok", "this is how scriptixd sees it, in the confinement of scriptixd.service")]
+    ((level, sentence),) = told["unit"]
+    assert (level, sentence.partition(" is not")[0]) == ("warning", outside)
+    assert told["key"][0][0] == "ok"  # by the credential
+    assert told["clock"][0][0] == "ok"
+    ((level, sentence),) = told["media"]
+    assert (level, "readable and writable for scriptixd" in sentence) == ("ok", True)
+    for name, words in (("closed", "Permission denied"), ("outside", "Read-only"), ("gone", "does not exist")):
+        ((level, sentence), *_) = told[name]
+        assert (level, words in sentence) == ("problem", True), (name, sentence)
+    assert [level for level, _ in told["canary in media"]] == ["ok"]
+    assert "canary in closed" not in told
+    assert service.ask("ls", "-A", "/srv/closed/council") == ""
+    assert not [name for name in service.ask("ls", "-A", FOLDER).split() if "canary" in name]
+    assert json.loads(service.ask(PROGRAM, "list", "--json")) == []
+
+    # A configuration of which no unit knows: the state file tells who the service is.
+    service.ask("cp", "-p", "/etc/scriptixd/config.yaml", "/etc/elsewhere.yaml")
+    told = checked("-c", "/etc/elsewhere.yaml", "--offline")
+    ((level, sentence),) = told["user"]
+    assert (level, "as scriptixd sees them, outside of any unit" in sentence) == ("ok", True)
+    assert [told[name][0][0] for name in ("closed", "media", "outside")] == ["problem", "ok", "ok"]

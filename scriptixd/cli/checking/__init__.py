@@ -119,7 +119,7 @@ def _places(settings: Settings, asked: Asked) -> Iterator[Finding]:
     """What lies on this machine, and on its shares."""
     yield from state(settings)
     watches, holders = inotify_now()
-    looks = list(folders(settings))
+    looks = list(folders(settings, watches))
     for look in looks:
         yield from look.findings
     yield from together(looks, watches, holders)

@@ -62,9 +62,8 @@ class Examined:
         return all(finding.level is not Level.PROBLEM for finding in self.findings[:1])
 
 
-def folders(settings: Settings) -> Iterator[Examined]:
+def folders(settings: Settings, watches: Watches) -> Iterator[Examined]:
     """All at the same time: a disk that hangs holds up only what is told of it."""
-    watches = room()
     live = live_figures(settings) if _is_held(settings) else None
     running = {one.name: one for one in live.folders} if live else {}
 
