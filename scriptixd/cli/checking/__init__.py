@@ -131,6 +131,8 @@ def _places(settings: Settings, asked: Asked) -> Iterator[Finding]:
 
 
 def _receivers(settings: Settings, *, test: bool) -> Iterator[Finding]:
+    if settings.notify is None and not test:
+        return
     with meanwhile(lambda: "trying the addresses of notify"):
         tried = list(receivers(settings.notify, test=test))
     for receiver, trouble, sentence in tried:

@@ -29,6 +29,13 @@ from scriptixd.roots.paths import shown
 
 LAST_BREATH: Final = 10.0  # s in which a look that was interrupted has removed what it had put somewhere
 WORDS: Final = 300  # characters of what somebody else's program says that a sentence may quote
+# systemd.exec(5), "Process Exit Codes": why nothing was started, and what to do.
+NOT_STARTED: Final = {
+    203: ("its program cannot be started", "install scriptixd where everybody may go, as in /opt"),
+    217: ("its user is not there", "sudo scriptixd install --apply"),
+    226: ("its confinement cannot be set up", "a place in ReadWritePaths= is not there: put a dash before it"),
+    243: ("its key cannot be handed over", "put the key where LoadCredential= of the unit says, readable for root"),
+}
 _PREFIXES: Final = "@-:+!|"  # before the program in ExecStart=; systemd.service(5)
 
 
@@ -46,21 +53,26 @@ class Unit:
     @property
     def program(self) -> tuple[str, ...]:
         """What it starts; this very installation, where that is not said."""
-        commands = [value for name, value in settings_of(self.text) if name == "ExecStart" and value]
-        words = shlex.split(commands[-1]) if commands else []
+        words = self.started
         return (words[0].lstrip(_PREFIXES),) if words else (sys.executable, "-m", "scriptixd")
+
+    @property
+    def started(self) -> Sequence[str]:
+        """The words of the command that is the service."""
+        commands = [value for name, value in settings_of(self.text) if name == "ExecStart" and value]
+        return shlex.split(commands[-1]) if commands else ()
 
 
 def unit_for(configuration: Path) -> Unit | None:
     """The unit that goes by this configuration; None where there is none."""
-    instance = instance_of(configuration)
-    if instance is None:
-        return None
+    own = instance_of(configuration)
+    instance = own or Instance()
     try:
         text = unit_text(instance.unit) if BOOTED.is_dir() else instance.unit_file.read_text(encoding="utf-8")
     except (StartError, OSError):
         return None
-    return Unit(instance, text)
+    unit = Unit(instance, text)
+    return unit if own is not None or str(configuration) in unit.started else None
 
 
 def unlisted(settings: Settings, unit: Unit) -> Sequence[Finding]:
@@ -178,6 +190,7 @@ def _heard(
     try:
         return [told, *(found(record) for record in json.loads(out))]
     except (ValueError, KeyError, TypeError):
-        words = " ".join(said.split())[:WORDS] or f"exit code {process.returncode}"
-        sentence = f"nothing can be looked at from where the service stands: {shown(words)}"
-        return [Finding("user", Level.PROBLEM, sentence, look)]
+        code = process.returncode
+        reason, hint = NOT_STARTED.get(code, (" ".join(said.split())[:WORDS] or f"exit code {code}", look))
+        sentence = f"nothing can be looked at from where the service stands: {shown(reason)}"
+        return [Finding("user", Level.PROBLEM, sentence, hint)]

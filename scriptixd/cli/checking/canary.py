@@ -22,7 +22,8 @@ from scriptixd.cli.checking.folders import Examined
 from scriptixd.cli.output import duration
 from scriptixd.config.settings import Folder
 from scriptixd.daemon.folders import watched
-from scriptixd.errors import AdministratorHeals, ShareTrouble, Trouble
+from scriptixd.errors import AdministratorHeals, ShareTrouble, TargetTrouble, Trouble
+from scriptixd.roots.paths import shown
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, Disk
 from scriptixd.watch.doorbell import Doorbell
@@ -140,7 +141,11 @@ def _put(root: FolderRoot, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        root.remove(name, hashlib.sha256(TEXT).hexdigest())
+        try:
+            root.remove(name, hashlib.sha256(TEXT).hexdigest())
+        except Trouble as trouble:
+            what = f"{shown(os.path.join(root.path, name))} was left there: {trouble.what}"
+            raise TargetTrouble(what, "remove it when its disk can be written again") from trouble
 
 
 @contextmanager
