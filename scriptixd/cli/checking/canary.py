@@ -70,7 +70,7 @@ def canaries(looks: Collection[Examined]) -> Iterator[Finding]:
         for ear in ears:
             ear.woken.set()
 
-    with ExitStack() as over, _ended_gently():
+    with _ended_gently(), ExitStack() as over:
         pool = over.enter_context(ThreadPoolExecutor(len(able)))
         over.callback(end)  # first of all, whatever interrupts us
         flights = [
