@@ -617,7 +617,7 @@ def test_check_says_in_words_what_is_good_and_what_is_not(desk: Desk) -> None:
     assert done.returncode == 1
     assert re.search(r"^ok +configuration: .*valid, with 2 folder", done.stdout, re.MULTILINE)
     assert re.search(r"^problem +key: ", done.stdout, re.MULTILINE)
-    about = [line for line in done.stdout.splitlines() if "council" in line or "court:" in line]
+    about = [line for line in done.stdout.splitlines() if line.split()[1] in {"council:", "court:"}]
     place = re.escape(str(desk.base / "council"))
     told = (
         rf"ok +council: {place} is on \w+ .*, readable and writable for \w+; watched by (events|poll): .*complete after"
@@ -626,7 +626,8 @@ def test_check_says_in_words_what_is_good_and_what_is_not(desk: Desk) -> None:
     assert re.match(r"problem +court: .*court does not exist \(mount or create it; it is used as soon", about[1])
     assert len(about) == 2
     levels = {one["subject"]: one["level"] for one in json.loads(desk.say("check", "--json").stdout)}
-    assert (levels["key"], levels["court"], levels["state"]) == ("problem", "problem", "ok")
+    assert (levels["key"], levels["court"]) == ("problem", "problem")
+    assert levels["state"] in {"ok", "warning"}  # yellow where /tmp is memory
     assert desk.say("check", "--syntax").returncode == 0
 
 

@@ -186,7 +186,8 @@ def test_what_is_told_is_a_script_of_commands_with_a_sentence_each() -> None:
     sudo = "" if os.geteuid() == 0 else "sudo "
     assert f"\n{sudo}systemctl restart scriptixd.service\n" in told.stdout
     assert "\n  - path: /srv/media/council\n    language: nl\n    document_type: caption\n" in told.stdout
-    assert shlex.split(told.stdout.splitlines()[-1])[-3:] == ["check", "--config", "/etc/scriptixd/config.yaml"]
+    last = shlex.split(told.stdout.splitlines()[-1])
+    assert last[-4:] == ["check", "--here", "--config", "/etc/scriptixd/config.yaml"]
     with somebody():
         told = in_process.say(["install"], {})
     assert told.returncode == 0, told.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import time
@@ -229,13 +230,14 @@ def test_a_disk_below_a_folder_that_is_not_mounted_is_told_and_nothing_in_it_is_
 
 
 def done_with_sidecar(desk: Desk, name: str) -> None:
+    (desk.base / "council" / "a.srt").write_bytes(b"said")
     job = desk.add(
         name, OPENED, Closing("ab" * 32), UploadFinished(), SessionKnown("s-1", 0.0), ResultReady(b"{}", 1.0)
     )
     with desk.store() as store, store.database.transaction() as connection:
         connection.execute("UPDATE deliveries SET state = 'delivered' WHERE job_id = ?", (job.id,))
         (delivery,) = connection.execute("SELECT id FROM deliveries WHERE job_id = ?", (job.id,)).fetchone()
-        values = (delivery, "council", b"a.srt", "srt", "ab" * 32, time.time())
+        values = (delivery, "council", b"a.srt", "srt", hashlib.sha256(b"said").hexdigest(), time.time())
         connection.execute(
             "INSERT INTO sidecars (delivery_id, folder, path, output, sha256, written_at) VALUES (?, ?, ?, ?, ?, ?)",
             values,

@@ -87,6 +87,8 @@ def test_a_missing_key_is_not_tried_again(service: Machine) -> None:
     service.begin(CONFIG, LoadCredential="api-key:/etc/scriptixd/no-such-key")
     shown = service.shown()
     assert (shown["ActiveState"], shown["ExecMainStatus"], shown["NRestarts"]) == ("failed", "243", "0")
+    ((level, hint),) = [(one["level"], one["hint"]) for one in json.loads(service.say("check", "--json").stdout)][1:]
+    assert (level, "LoadCredential=" in hint) == ("problem", True)
 
 
 def test_a_daemon_that_hangs_is_killed_and_started_again(service: Machine) -> None:
@@ -219,3 +221,38 @@ def test_a_reload_applies_what_is_valid_and_fails_visibly_where_it_is_not(servic
     service.drop("/srv/court/hearing/later.wav", recording(tmp_path, 1.0, 62))
     eventually(lambda: service.has("/srv/court/hearing/later.json"), "the settings of before go on", 60.0)
     service.ask("systemctl", "stop", "scriptixd")
+
+
+def test_roots_check_looks_as_the_services_user_in_the_confinement_of_its_unit(service: Machine) -> None:
+    closed, outside, gone = "/srv/closed/council", "/data/outside/council", "/srv/gone/council"
+    service.ask("sh", "-c", f"mkdir -p {closed} {outside}; chmod 0755 {closed}; chmod 0777 {outside}")
+    service.begin(folders(FOLDER, closed, outside, gone))
+
+    def checked(*options: str) -> dict[str, list[tuple[str, str]]]:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for one in json.loads(service.say("check", "--json", *options).stdout):
+            found.setdefault(one["subject"], []).append((one["level"], one["sentence"]))
+        return found
+
+    told = checked("--canary")
+    assert told["user"] == [("ok", "this is how scriptixd sees it, in the confinement of scriptixd.service")]
+    ((level, sentence),) = told["unit"]
+    assert (level, sentence.partition(" is not")[0]) == ("warning", outside)
+    assert told["key"][0][0] == "ok"  # by the credential
+    assert told["clock"][0][0] == "ok"
+    ((level, sentence),) = told["media"]
+    assert (level, "readable and writable for scriptixd" in sentence) == ("ok", True)
+    for name, words in (("closed", "Permission denied"), ("outside", "Read-only"), ("gone", "does not exist")):
+        ((level, sentence), *_) = told[name]
+        assert (level, words in sentence) == ("problem", True), (name, sentence)
+    assert [level for level, _ in told["canary in media"]] == ["ok"]
+    assert "canary in closed" not in told
+    assert service.ask("ls", "-A", "/srv/closed/council") == ""
+    assert not [name for name in service.ask("ls", "-A", FOLDER).split() if "canary" in name]
+
+    # A configuration of which no unit knows: the state file tells who the service is.
+    service.ask("cp", "-p", "/etc/scriptixd/config.yaml", "/etc/elsewhere.yaml")
+    told = checked("-c", "/etc/elsewhere.yaml", "--offline")
+    ((level, sentence),) = told["user"]
+    assert (level, "as scriptixd sees them, outside of any unit" in sentence) == ("ok", True)
+    assert [told[name][0][0] for name in ("closed", "media", "outside")] == ["problem", "ok", "ok"]

@@ -46,6 +46,7 @@ def verbs(who: str, daemon: str) -> Sequence[Typed]:
         Typed(["explain", mine["waiting"]], says="it waits for your yes"),
         Typed(["plan"], says="council"),
         Typed(["check", "--syntax"], strangers=0),
+        Typed(["check", "--offline", "--json"], strangers=1, says='"subject": "state"'),
         Typed(["report"], says="council"),
         Typed(["pause", "council"]),
         Typed(["resume", "council"]),
@@ -101,7 +102,7 @@ def said(service: Machine, who: str, verbs: Sequence[Typed]) -> Sequence[tuple[i
 def is_right(verb: Typed, code: int, out: str, err: str, *, stranger: bool) -> bool:
     if "Traceback" in out + err or code != (verb.strangers if stranger else verb.code):
         return False
-    if not stranger or verb.strangers == 0:
+    if not stranger or verb.strangers != USAGE:
         return verb.says in out + err
     return verb.code == USAGE or any(sentence in err for sentence in ASKS_AS)
 

@@ -187,7 +187,7 @@ def _tell(instance: Instance, found: Found, steps: tuple[Step, ...]) -> None:
 
 
 def _check(instance: Instance, found: Found) -> tuple[str, ...]:
-    return (str(found.program), "check", "--config", str(instance.configuration))
+    return (str(found.program), "check", "--here", "--config", str(instance.configuration))
 
 
 def _do(instance: Instance, asked: Asked, found: Found, steps: tuple[Step, ...], settings: Settings | None) -> int:

@@ -6,6 +6,7 @@ Pure but for reading the shipped files; never asks systemd, and writes nothing.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,15 @@ def instance_named(name: str | None) -> Instance:
     return Instance(name)
 
 
+def instance_of(configuration: Path) -> Instance | None:
+    """Whose configuration a file is, by where it lies; None for one that lies elsewhere."""
+    name = configuration.stem
+    for instance in (Instance(), Instance(name) if _NAME.fullmatch(name) and name != _ONLY else Instance()):
+        if instance.configuration == configuration:
+            return instance
+    return None
+
+
 def shipped_file(instance: Instance) -> Path:
     """The unit as it came: in the package where it was installed, beside it in a clone of the repository."""
     package = Path(scriptixd.__file__).parent
@@ -126,6 +136,24 @@ def writable(text: str) -> tuple[Path, ...]:
     return tuple(Path(place.lstrip("-")) for places in lists for place in places.split())
 
 
+def opened(instance: Instance, text: str) -> tuple[Path, ...] | None:
+    """The places that a whole unit, with its drop-ins, lets its service write to; None where it closes none."""
+    settings = settings_of(text)
+    if dict(settings).get("ProtectSystem") != "strict":
+        return None
+    places: list[Path] = []
+    for name, value in settings:
+        if name == "ReadWritePaths":  # an empty one takes back what was named before
+            words = shlex.split(_known(instance, value))
+            places = [*places, *(Path(word.lstrip("-+")) for word in words)] if words else []
+    named = [word for name, value in settings if name == "StateDirectory" for word in shlex.split(value)]
+    return (*places, *(STATE.parent / _known(instance, word).partition(":")[0] for word in named))
+
+
+def _known(instance: Instance, value: str) -> str:
+    return value.replace("%i", instance.name).replace("%I", instance.name).replace("%%", "%")
+
+
 def within(instance: Instance, text: str, command: Sequence[str]) -> tuple[str, ...]:
     """A command, run once as the service's user in the service's own confinement; `text` is the whole unit.
 
@@ -134,6 +162,5 @@ def within(instance: Instance, text: str, command: Sequence[str]) -> tuple[str, 
     confined: list[str] = []
     for name, value in settings_of(text):
         if not _OF_THE_SERVICE.fullmatch(name):
-            known = value.replace("%i", instance.name).replace("%I", instance.name).replace("%%", "%")
-            confined.append(f"--property={name}={known}")
+            confined.append(f"--property={name}={_known(instance, value)}")
     return ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", *confined, *command)

@@ -134,13 +134,22 @@ def run(
 def check(
     config: Config = CONFIG,
     syntax: Annotated[bool, typer.Option("--syntax", help="Only read the configuration.")] = False,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Put a small file into each folder, and tell when it is seen.")
+    ] = False,
     notify: Annotated[bool, typer.Option("--notify", help="Send a test message to each address of notify.")] = False,
+    here: Annotated[bool, typer.Option("--here", help="Look as who you are, also as root.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask Scriptix nothing, and send nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Examine the configuration, the key, the state file and every folder; exit code 1 if something is wrong."""
+    """Examine configuration, key, clock, state file and every folder; exit code 1 if something is wrong.
+
+    As root it looks as the service's user, in the confinement of the service's unit.
+    """
     from scriptixd.cli import checking
 
-    raise typer.Exit(checking.check(config, syntax=syntax, notify=notify, as_json=as_json))
+    asked = checking.Asked(syntax=syntax, canary=canary, notify=notify, here=here, offline=offline)
+    raise typer.Exit(checking.check(config, asked, as_json=as_json))
 
 
 @app.command(epilog="Example: scriptixd plan council")

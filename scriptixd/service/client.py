@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from scriptixd.errors import Trouble
 from scriptixd.jobs.clock import Now, read_clock
 from scriptixd.jobs.job import Labels, Request
 from scriptixd.jobs.ports import Answer, Body, Journal, Lane, Page
@@ -26,6 +27,17 @@ _JSON = {"Accept": "application/json"}
 _PAGE = 100  # sessions in one answer: the most that is documented
 MAX_PAGE = 4 * 1024 * 1024  # bytes of such an answer: a hundred sessions with long names are a tenth of it
 
+TICK = 1.0  # s: a Date counts whole seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What came of a question that tries the key, whatever it was."""
+
+    status: int
+    trouble: Trouble | None  # what it means, if it is no yes
+    ahead: float | None  # s by which our clock is before the service's, at the least; None where that tells no time
+
 
 class Scriptix:
     """Implements Uploads, Sessions and Allowance of jobs/ports.py; safe for threads, `close` ends what they wait for.
@@ -35,6 +47,7 @@ class Scriptix:
 
     def __init__(self, access: Access, clock: Callable[[], Now] = read_clock, journal: Journal | None = None) -> None:
         self._access = access
+        self._clock = clock
         self._exchange = Exchange(access, clock, journal)
 
     @property
@@ -103,7 +116,13 @@ class Scriptix:
         self._exchange.interrupt_sending()
 
     def probe(self) -> None:
-        """GET of an upload that never was.
+        """Raises what the answer of `probed` means, if it is no yes."""
+        trouble = self.probed().trouble
+        if trouble is not None:
+            raise trouble
+
+    def probed(self) -> Probed:
+        """GET of an upload that never was. Raises where there was no answer.
 
         Only 401 and 403 speak of the key then: an id that nobody ever had can be no other token's, while
         the list of sessions may be refused to a good key, OPTIONS is answered without one by many servers,
@@ -111,13 +130,18 @@ class Scriptix:
         answer. Any other refusal of the id means that the key was let through: a bare 404 from a stranger
         cannot be told from the service's own, and the next creation tells it.
         """
+        asked = self._clock().wall
         reply = self._get(self._access.file(uuid.uuid4().hex))
+        return Probed(reply.status, self._refusal_of_the_key(reply), _ahead(reply, asked))
+
+    def _refusal_of_the_key(self, reply: Reply) -> Trouble | None:
         if 300 <= reply.status < 400 or (reply.status < 500 and reply.status not in (401, 403, 429) and reply.is_page):
-            raise wrong_url(
+            return wrong_url(
                 self._access, f"{reply.status}: {'a redirect' if 300 <= reply.status < 400 else 'a web page'}"
             )
         if reply.status in (401, 403, 408, 423, 425, 429) or reply.status >= 500:
-            raise refusal(reply, Asked.PROBE, self._access)
+            return refusal(reply, Asked.PROBE, self._access)
+        return None
 
     def _get(self, url: str, limit: int = SHORT) -> Reply:
         return self._exchange.ask(Method.GET, url, _JSON, Lane.ASK, limit=limit)
@@ -125,3 +149,11 @@ class Scriptix:
     def close(self) -> None:
         """End every request in flight with Stopped, for good."""
         self._exchange.close()
+
+
+def _ahead(reply: Reply, asked: float) -> float | None:
+    """The least that explains the reply's Date: it was written at some moment between question and reply."""
+    date = reply.date
+    if date is None:
+        return None
+    return max(asked - (date + TICK), 0.0) or min(reply.wall - date, 0.0)

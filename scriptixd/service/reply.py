@@ -101,13 +101,18 @@ class Reply:
             return "a web page"
         return line if len(line) <= MAX_QUOTE else line[: MAX_QUOTE - 1] + _ELIDED
 
+    @property
+    def date(self) -> float | None:
+        """The service's own clock, in Unix seconds; None where it does not tell."""
+        return _date(self.headers.get("Date", ""))
+
     def retry_after(self) -> float | None:
         """The seconds that the service asks to wait; a date is reckoned from the reply's own Date."""
         header = self.headers.get("Retry-After", "").strip()
         wait = _number(header)
         if wait is None and header:
             then = _date(header)
-            wait = None if then is None else then - (_date(self.headers.get("Date", "")) or self.wall)
+            wait = None if then is None else then - (self.date or self.wall)
         if wait is None and isinstance(value := self.json, dict):
             error = value.get("error")
             wait = _number(value.get("retry_after") or (isinstance(error, dict) and error.get("retry_after")))
@@ -119,7 +124,7 @@ class Reply:
         if reset is None:
             return Rate(None, None, None)
         # Some servers tell the seconds that are left, as the draft of the IETF has it.
-        wait = reset - (_date(self.headers.get("Date", "")) or self.wall) if reset > MAX_WAIT else reset
+        wait = reset - (self.date or self.wall) if reset > MAX_WAIT else reset
         return Rate(
             int(limit) if limit is not None and limit >= 1 else None,
             int(remaining) if remaining is not None and remaining >= 0 else None,
