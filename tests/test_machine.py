@@ -16,6 +16,7 @@ from fakes import BOOT, ENGLISH, Call, Service, World, memory_disk, refused_key,
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from standings import wrong_standings
 
 from scriptixd.errors import Away, OverBudget, QuotaTrouble, Trouble
 from scriptixd.jobs.events import Approved
@@ -234,6 +235,12 @@ class Machine(RuleBasedStateMachine):
         if hasattr(self, "world"):
             known = {sha256(content) for content in self.ever}
             assert {content for content, _ in self.world.service.paid} <= known
+
+    @invariant()
+    def what_a_source_is_at_is_what_its_job_is_at(self) -> None:
+        if hasattr(self, "world"):
+            with self.world.store.database.reading() as connection:
+                assert wrong_standings(connection) == []
 
     def doubted(self) -> set[bytes]:
         return {content for content, one in self.world.examiner.doubtful.items() if isinstance(one, Doubt)}

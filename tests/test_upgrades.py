@@ -19,6 +19,7 @@ from typing import Final
 import pytest
 from desk import Desk
 from house import House, eventually, house, tone
+from standings import wrong_standings
 
 from scriptixd.daemon.upkeep import DAY, Upkeep
 from scriptixd.errors import StateError
@@ -81,6 +82,7 @@ def test_each_goes_on_with_all_that_it_knew(number: int, tmp_path: Path) -> None
                 assert tables(connection) == tables(other)
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert wrong_standings(connection) == []
         jobs = {id_: store.jobs.get(id_) for id_ in range(1, 7)}
         assert [job.state for job in jobs.values() if job] == [
             State.READY, State.TRANSCRIBING, State.HELD, State.UPLOADING, State.FAILED, State.GONE,

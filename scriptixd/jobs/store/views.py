@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scriptixd.jobs.job import ACTIVE, NO_RESULT_YET, DeliveryState, Request, State
+from scriptixd.jobs.job import ACTIVE, NO_RESULT_YET, Request, State
 from scriptixd.jobs.source import Question, QuestionKind
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.jobs import TWIN_PATIENCE, WAITED_FOR
@@ -64,20 +64,10 @@ class Chapter:
     detail: str
 
 
-# The one place that says what a source's state is called.
-_STATE = f"""CASE
-    WHEN sources.present = 1 AND sources.settled = 0 THEN '{SETTLING}'
-    WHEN jobs.id IS NULL AND sources.present = 0 THEN '{MISSING}'
-    WHEN jobs.id IS NULL THEN '{IGNORED}'
-    WHEN jobs.state != '{State.READY}' THEN jobs.state
-    WHEN sources.present = 0 THEN '{MISSING}'
-    WHEN deliveries.state = '{DeliveryState.DELIVERED}' THEN '{DONE}'
-    ELSE '{DELIVERING}' END"""
-
 _NEWEST = "(SELECT max(id) FROM deliveries AS share WHERE share.source_id = sources.id AND share.state != 'dropped')"
 
 _VIEW = f"""SELECT sources.id AS source_id, jobs.id AS job_id, deliveries.id AS delivery_id, sources.folder,
-        sources.directory, sources.name, {_STATE} AS state, sources.present, sources.size,
+        sources.directory, sources.name, sources.standing AS state, sources.present, sources.size,
         sources.mtime_ns, jobs.request, jobs.sha256,
         jobs.file_id, jobs.session_id, jobs.media_seconds, jobs.redo,
         iif(jobs.state = 'ready', deliveries.failures, jobs.failures) AS attempts,
@@ -98,15 +88,15 @@ class Views:
 
     def sources(self, folder: str | None = None, state: str | None = None) -> Sequence[SourceView]:
         """Every source, by folder and path; of one folder or state only, if named."""
-        where = f"(:folder IS NULL OR sources.folder = :folder) AND (:state IS NULL OR {_STATE} = :state)"
-        return self._views(where, {"folder": folder, "state": state})
+        where = ["sources.folder = :folder"] if folder is not None else []
+        where += ["sources.standing = :state"] if state is not None else []
+        return self._views(" AND ".join(where) or "TRUE", {"folder": folder, "state": state})
 
     def of_states(self, states: Collection[str]) -> Mapping[str, Sequence[SourceView]]:
         """The sources in each of these states, by folder and path, in one look at all of them."""
         found: dict[str, list[SourceView]] = {state: [] for state in states}
-        for view in self._views(
-            f"{_STATE} IN (SELECT value FROM json_each(:states))", {"states": json.dumps([*found])}
-        ):
+        where = "sources.standing IN (SELECT value FROM json_each(:states))"
+        for view in self._views(where, {"states": json.dumps([*found])}):
             found[view.state].append(view)
         return found
 
@@ -142,14 +132,9 @@ class Views:
 
     def counts(self) -> Mapping[tuple[str, str], int]:
         """How many sources are in each state, by folder and state."""
-        sums: dict[tuple[str, str], int] = {}
-        query = f"""SELECT sources.folder, {_STATE}, count(*) FROM sources
-            LEFT JOIN deliveries ON deliveries.id = {_NEWEST} LEFT JOIN jobs ON jobs.id = deliveries.job_id
-            GROUP BY 1, 2"""
+        query = "SELECT folder, standing, count(*) FROM sources GROUP BY standing, folder"
         with self._database.reading() as connection:
-            for folder, state, count in connection.execute(query):
-                sums[folder, state] = count
-        return sums
+            return {(folder, state): count for folder, state, count in connection.execute(query)}
 
     def active(self, without: Collection[str] = (), paused: Collection[str] = ()) -> bool:
         """Whether anything goes on by itself: settling, active or to be delivered, but for some folders.
