@@ -1,6 +1,6 @@
 """What a state file with a million finished jobs costs: its size, the start, the verbs that people type, the upkeep.
 
-`python tests/benchmarks/million.py [--jobs 1000000] [--files 100000]`
+`python tests/benchmarks/million.py [--jobs 1000000] [--files 100000] [--seconds 60]`
 
 The files that are still there are on the disk, and a real daemon has seen them; the others were moved away last
 month. The transcripts have expired, and so has the history of all but the last year.
@@ -9,15 +9,13 @@ month. The transcripts have expired, and so has the history of all but the last 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import socket
 import sqlite3
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -105,7 +103,9 @@ def fill(state: Path, jobs: int, *, there: int = 0, now: float | None = None) ->
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA cache_size = -400000")
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TEMP TABLE chapters (after REAL, whose INTEGER, event TEXT, state TEXT, detail TEXT)")
+        connection.execute(
+            "CREATE TEMP TABLE chapters (after REAL, whose INTEGER, event TEXT, state TEXT, detail TEXT)"
+        )
         connection.executemany("INSERT INTO chapters VALUES (?, ?, ?, ?, ?)", _STORY)
         for statement in (_JOBS + _FILES + _REST).split(";\n"):
             if statement.strip():
@@ -115,5 +115,117 @@ def fill(state: Path, jobs: int, *, there: int = 0, now: float | None = None) ->
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+class Ready:
+    """A socket as systemd has it, to which a daemon says that it is ready."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self.address = str(path)
+
+    def wait(self) -> None:
+        while b"READY=1" not in self._socket.recv(4096):
+            pass
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def seen(home: House, folder: str) -> None:
+    """Until everything on the disk is known, and the daemon is at rest."""
+
+    def at_rest() -> bool:
+        time.sleep(1.0)
+        said = home.status(folder)
+        return said["last_scan"] is not None and said["unsettled"] == 0
+
+    eventually(at_rest, "all is seen and settled", patience=1800.0)
+
+
+def started(home: House) -> tuple[subprocess.Popen[bytes], float]:
+    """The daemon, and the seconds from its start to READY."""
+    path = home.place / "notify"
+    path.unlink(missing_ok=True)
+    with closing(Ready(path)) as ready:
+        began = time.monotonic()
+        process = home.start(NOTIFY_SOCKET=ready.address)
+        ready.wait()
+        return process, time.monotonic() - began
+
+
+def typed(home: House, *verb: str) -> float:
+    """Seconds that a verb takes, as a person types it: the median of some."""
+    took = []
+    for _ in range(ROUNDS):
+        began = time.monotonic()
+        home.typed(*verb)
+        took.append(time.monotonic() - began)
+    return statistics.median(took)
+
+
+def version() -> float:
+    took = []
+    for _ in range(ROUNDS):
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-m", "scriptixd", "--version"], check=True, capture_output=True)
+        took.append(time.monotonic() - began)
+    return statistics.median(took)
+
+
+def measure(home: House, tree: Path, given: argparse.Namespace) -> Iterator[tuple[str, str, str, str]]:
+    """What is measured, the figure, its goal, and whether that is met."""
+    home.start()
+    seen(home, tree.name)
+    home.stop()
+    fill(home.state, given.jobs, there=given.files)
+    yield "state file", f"{home.state.stat().st_size / MIB:,.0f} MiB", "", ""
+    process, ready = started(home)
+    yield "start to READY", f"{ready:.2f} s", f"{READY_GOAL} s", verdict(ready, READY_GOAL)
+    seen(home, tree.name)
+    time.sleep(SETTLED)
+    base = version()
+    yield "--version", f"{base:.2f} s", "", ""
+    one = next(path for path in tree.rglob("*.wav"))
+    verbs = (
+        ("status",), ("status", "--json"), ("list", "--state", "failed"), ("explain", str(one)), ("report",),
+        ("list", "--state", "held", "--json"),
+    )  # fmt: skip
+    for verb in verbs:
+        above = typed(home, *verb) - base
+        name = " ".join(word for word in verb if "/" not in word)
+        judged = verb[:1] == ("status",) or "failed" in verb
+        goal = (f"{VERB_GOAL} s", verdict(above, VERB_GOAL)) if judged else ("", "")
+        yield f"{name}, above --version", f"{above:.2f} s", *goal
+    before, began = usage(process.pid), time.monotonic()
+    time.sleep(given.seconds)
+    after, took = usage(process.pid), time.monotonic() - began
+    yield "memory at rest", f"{after.resident:.0f} MiB in {after.processes} process(es)", "", ""
+    yield (
+        "the daemon's own",
+        f"{memory(process.pid, 'VmRSS'):.0f} MiB, {memory(process.pid, 'VmHWM'):.0f} at most",
+        "",
+        "",
+    )
+    yield "at rest", f"{100 * (after.cpu - before.cpu) / took:.2f} % of a core", "", ""
+    home.stop()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--jobs", type=int, default=1_000_000)
+    options.add_argument("--files", type=int, default=100_000)
+    options.add_argument("--seconds", type=float, default=60.0)
+    given = options.parse_args()
+    with a_place() as place:
+        tree = place / "media"
+        make_tree(tree, given.files, max(1, given.files // 100))
+        (place / "home").mkdir()
+        with House(place / "home") as home:
+            home.settings["folders"].append({"path": str(tree), "language": "nl", "existing": "ignore"})
+            del home.settings["defaults"]["scan_interval"]  # as it is by itself
+            rows = list(measure(home, tree, given))
+    table(f"{given.jobs:,} finished jobs, {given.files:,} files", ("what", "measured", "goal", ""), rows)
+
+
 if __name__ == "__main__":
-    fill(Path(sys.argv[1]), int(sys.argv[2]))
+    main()
