@@ -333,14 +333,14 @@ app.command(epilog="Example: sudo scriptixd install --apply --folder /srv/media/
 app.command(epilog="Example: sudo scriptixd uninstall --apply")(uninstall)
 
 
-@app.command(epilog="Example: source <(scriptixd completion bash)")
+@app.command(epilog="Example: scriptixd completion bash")
 def completion(
     shell: Annotated[completing.Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
     """Print what makes bash, zsh or fish complete what is typed.
 
-    Verbs, options and what they take, the folders of the configuration, and files. Where each shell looks for it, for
-    everybody: /etc/bash_completion.d/scriptixd, /usr/local/share/zsh/site-functions/_scriptixd,
-    /etc/fish/completions/scriptixd.fish
+    Verbs, options and what they take, the folders of the configuration, and files. The shells of everybody look for it
+    in /etc/bash_completion.d/scriptixd, /usr/local/share/zsh/site-functions/_scriptixd and
+    /etc/fish/completions/scriptixd.fish; for this shell alone: source <(scriptixd completion bash)
     """
     print(completing.script_of(shell), end="")
