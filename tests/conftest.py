@@ -17,8 +17,14 @@ LINGER = 5.0  # s that a thread of a library may take to see that it is over
 
 # What takes longest begins first, or one worker would be left alone with it; what waits for clocks takes turns with
 # what keeps a core busy.
-BOOTED: Final = ("test_systemd.py", "test_set_up.py")
-WAITING: Final = ("test_shares.py", "test_pause.py", "test_erasing_daemon.py", "test_forget.py", *BOOTED)
+WAITING: Final = (
+    "test_shares.py",
+    "test_pause.py",
+    "test_erasing_daemon.py",
+    "test_forget.py",
+    "test_systemd.py",
+    "test_set_up.py",
+)
 WORKING: Final = (
     "test_demo.py",
     "test_daemon.py",
@@ -40,8 +46,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first = [item for item in turns if item is not None]
     chosen = set(first)
     items[:] = first + [item for item in items if item not in chosen]
-    for item in of(BOOTED):  # one machine is booted for all of a file
-        item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(autouse=True)

@@ -142,7 +142,7 @@ def test_punctuation_at_the_edges_keeps_its_side(line: str, language: str, shown
 CHARACTERS = st.sampled_from("aZ7.,!?-今日本のはがっー「」。、你好的안녕ก่ำเแ้صبחשل؟،’“ \u200d\u0301")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.text(CHARACTERS, min_size=1, max_size=40), max_size=30),
     st.sampled_from(LANGUAGES),
@@ -239,7 +239,7 @@ def test_a_number_with_which_no_cue_can_be_made_is_refused_at_once() -> None:
 NAMES = st.sampled_from([None, "A", "Petra", "x" * 60])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(NAMES, st.text("abc.,- ", min_size=1, max_size=60)), max_size=12),
     st.sampled_from(SpeakerLabels),

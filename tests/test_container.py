@@ -409,7 +409,7 @@ MAGIC = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     pieces=st.lists(st.one_of(MAGIC, st.binary(max_size=12)), max_size=12),
     at_once=st.integers(1, HEAD),

@@ -11,6 +11,7 @@ from pathlib import Path
 import in_process
 import pytest
 
+from scriptixd.cli import installing, uninstalling  # noqa: F401 - somebody else may not be let into this library
 from scriptixd.cli.first_configuration import First, first_configuration
 from scriptixd.cli.steps import (
     Action,

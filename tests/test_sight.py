@@ -18,7 +18,7 @@ from memory_book import MemoryBook
 from shares import FaultyShare, SlowLine, mount, mount_tmpfs, needs, unmounted_afterwards
 
 from scriptixd.daemon.figures import STILL_AFTER, Figures
-from scriptixd.daemon.house import _tell
+from scriptixd.daemon.journal import tell
 from scriptixd.jobs.clock import Now, boot_id
 from scriptixd.jobs.events import (
     Closing,
@@ -385,8 +385,8 @@ def test_the_log_names_the_way_on_of_a_file_that_is_held_by_itself(
     job = desk.add("a b.mp4")
     caplog.set_level(logging.INFO)
     with desk.store() as store:
-        _tell(store, job, Held(CUT_OFF))
-        _tell(store, job, Held(HELD_FOR_HOURS))
+        tell(store, job, Held(CUT_OFF))
+        tell(store, job, Held(HELD_FOR_HOURS))
     one, crowd = caplog.records
     assert one.levelno == logging.WARNING
     way = "(scriptixd approve 'council/a b.mp4', or scriptixd dismiss 'council/a b.mp4')"

@@ -240,14 +240,16 @@ def test_health_and_the_watchdog_are_of_one_mind(tmp_path: Path) -> None:
     settings = load(desk.config, desk.environment())
     daemon, stop = Daemon(settings, {}), threading.Event()
     with desk.store() as store, ExitStack() as opened:
-        shown = daemon._shown(build(settings, store, stop, lambda: None), opened)
-        *rest, web = shown.loops
+        built = build(settings, store, stop, lambda: None)
+        daemon._open_window(built, opened)
+        web = built.chores[-1]
+        rest = [loop for loop in built.loops if loop is not web]
         web._stop = stop
         web.start()
         opened.callback(web.join, 10)
         opened.callback(stop.set)
         assert (web.name, ask("127.0.0.1", port, "/healthz").text) == ("http", "ok\n")
-        assert daemon._all_moving(shown, read_clock())
+        assert daemon._all_moving(built, read_clock())
         folder = next(loop for loop in rest if not loop.vital)
         folder.moved_at -= MOVED_LATELY + 1.0
         assert ask("127.0.0.1", port, "/healthz").status == 200, "a disk that hangs is told elsewhere"
@@ -255,7 +257,7 @@ def test_health_and_the_watchdog_are_of_one_mind(tmp_path: Path) -> None:
         still.moved_at -= MOVED_LATELY + 1.0
         reply = ask("127.0.0.1", port, "/healthz")
         assert (reply.status, reply.text) == (503, "no sign of life from: deliver-1\n")
-        assert not daemon._all_moving(shown, read_clock())
+        assert not daemon._all_moving(built, read_clock())
         assert "no sign of life from: deliver-1" in ask("127.0.0.1", port, "/").text
         assert "scriptixd_healthy 0.0" in ask("127.0.0.1", port, "/metrics").text
         still.beat()

@@ -31,6 +31,7 @@ from scriptixd.observe.live import live_path
 from scriptixd.roots.paths import name_of, parent, shown
 from scriptixd.roots.reaching import FolderRoot
 
+EMPTIED_WITHIN: Final = 10.0  # s: the daemon, too, checks its log in
 LINES: Final = 20  # files that are told of one by one; of more there is a sum
 LATER: Final = "it is written down, and the daemon does it as soon as it can"
 
@@ -183,7 +184,7 @@ def _emptied(settings: Settings) -> bool:
             live_path(settings.state).unlink(missing_ok=True)
     database = open_beside(settings.state)
     try:
-        emptied = database.empty_log()
+        emptied = database.empty_log(within=EMPTIED_WITHIN)
     finally:
         database.close()
     if not emptied:

@@ -24,6 +24,7 @@ from scriptixd.jobs.store.schema import MIGRATIONS
 from scriptixd.roots.mounts import is_local, mount_of
 
 BUSY_TIMEOUT = 10.0  # s that a writer waits for another: a verb's transaction lasts milliseconds
+BETWEEN_TRIES: Final = 0.05  # s
 MIGRATES_WITHIN: Final = 5.0  # s that a verb waits for a daemon that has just been started
 
 _FLOCK = "hhqqi0q"  # struct flock of fcntl(2): type, whence, start, len, pid
@@ -89,11 +90,27 @@ class Database:
                 f"the state file {self.path} was removed, replaced or emptied under the running daemon", _ANEW
             )
 
-    def empty_log(self) -> bool:
-        """Check the write-ahead log in and leave nothing in it; False if somebody who reads just now is in the way."""
+    def empty_log(self, *, within: float = 0.0) -> bool:
+        """Check the write-ahead log in and leave nothing in it.
+
+        Tried again for `within` seconds; False if somebody who reads or writes was in the way all the time.
+        """
+        deadline = time.monotonic() + within
+        while self._is_log_busy():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(BETWEEN_TRIES)
+        return True
+
+    def _is_log_busy(self) -> bool:
+        """Whether it cannot be emptied just now; SQLite waits for readers, but never for another checkpoint."""
         with self._turn, translated(self.path):
-            (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not busy
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+        return bool(busy)
 
     def close(self) -> None:
         """Check the write-ahead log in, close, and let the next daemon in."""
