@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, zip_longest
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from booted import booted
+from xdist.scheduler import LoadScopeScheduling
 
 __all__ = ["booted"]  # a fixture for all
 
@@ -22,8 +23,6 @@ WAITING: Final = (
     "test_pause.py",
     "test_erasing_daemon.py",
     "test_forget.py",
-    "test_systemd.py",
-    "test_set_up.py",
 )
 WORKING: Final = (
     "test_demo.py",
@@ -33,9 +32,29 @@ WORKING: Final = (
     "test_crash_points.py",
     "test_machine.py",
     "test_kills.py",
-    "test_reference_server.py",
     "test_faults.py",
 )
+
+
+# What is dear to begin is begun once: these are for one worker, one after the other.
+TOGETHER: Final[Mapping[str, str]] = {
+    "test_systemd.py": "a booted machine",
+    "test_set_up.py": "a booted machine",
+    "test_whoever.py": "a booted machine",
+    "test_reference_server.py": "another's server",
+}
+
+
+class Together(LoadScopeScheduling):
+    """Each test for whoever has nothing to do, but for those that belong together: they begin first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0].rpartition("/")[2]
+        return TOGETHER.get(file, nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

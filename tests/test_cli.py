@@ -30,7 +30,7 @@ from scriptixd.roots.root import Stat
 NASTY: Final = b"a\x1b[31m\nb\xff.mp4"
 VERBS: Final = (
     "run", "check", "plan", "status", "list", "explain", "approve", "dismiss", "retry", "redo", "pause", "resume",
-    "render", "report", "forget", "backup", "convert", "sandbox", "demo",
+    "render", "report", "forget", "backup", "completion", "convert", "sandbox", "demo",
     "install", "uninstall",
 )  # fmt: skip
 KEYS: Final = {

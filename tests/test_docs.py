@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
 import subprocess
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import in_process
 import pytest
 
 from scriptixd.cli.units import Instance, shipped_file
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
+from scriptixd.jobs.store.views import STATES
 from scriptixd.jobs.transitions import TRANSITIONS, Target
 
 ROOT = Path(__file__).parents[1]
@@ -64,12 +68,46 @@ def test_every_verb_is_in_the_readme_and_no_other() -> None:
     assert told == set(verbs())
 
 
+def command(verb: str) -> Any:
+    import typer.main
+
+    from scriptixd.cli import app
+
+    return typer.main.get_command(app).commands[verb]  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("verb", verbs())
-def test_the_help_of_a_verb_has_an_example(verb: str) -> None:
+def test_the_help_of_a_verb_has_an_example_that_the_verb_understands(verb: str) -> None:
     done = in_process.say([verb, "--help"], {})
     assert done.returncode == 0
-    assert f"scriptixd {verb}" in done.stdout
-    assert "xample" in done.stdout
+    told = done.stdout.partition("Example: ")[2]
+    words = shlex.split(" ".join(told.split()).removeprefix("sudo "))
+    assert words[:2] == ["scriptixd", verb]
+    with command(verb).make_context(verb, words[2:]) as understood:  # parses, and runs nothing
+        assert understood.params
+
+
+def test_the_help_of_scriptixd_has_every_verb_in_a_whole_sentence_and_an_example() -> None:
+    done = in_process.say(["--help"], {})
+    assert done.returncode == 0
+    said = dict(re.findall(r"^  (\w+)  +(\S.*)$", done.stdout, re.MULTILINE))
+    assert {verb for verb in verbs() if said[verb].endswith(".") and not said[verb].endswith("...")} == set(verbs())
+    example = done.stdout.partition("Example: scriptixd ")[2].split()
+    assert in_process.say(example, {}).returncode == 0
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_option_of_a_verb_says_what_it_takes_and_in_which_unit(verb: str) -> None:
+    for one in command(verb).params:
+        assert one.help or one.name == "help", one.name
+        takes_a_word = not getattr(one, "is_flag", False) and one.type.name in ("text", "integer", "float", "str")
+        assert one.metavar or not takes_a_word, one.name
+        assert one.metavar != "S" or "seconds" in one.help.lower(), one.name
+
+
+def test_the_help_of_list_names_every_state() -> None:
+    told = next(one.help for one in command("list").params if one.name == "state")
+    assert re.findall(r"\w+", told.partition(": ")[2].replace(" or ", " ")) == list(STATES)
 
 
 def test_the_tests_that_the_readme_names_exist() -> None:
@@ -138,3 +176,28 @@ def test_an_installed_program_has_the_units_with_it() -> None:
     built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert built["force-include"] == {"systemd": "scriptixd/systemd"}
     assert {shipped_file(Instance(name)).name for name in ("", "radio")} == set(UNITS)
+
+
+def literals() -> list[str]:
+    """Every text in the program that is no docstring, with a gap where it is filled in."""
+    found = []
+    for path in sorted((ROOT / "scriptixd").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(str(one.value) if isinstance(one, ast.Constant) else "…" for one in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def test_each_sentence_of_the_table_of_troubles_is_one_that_is_said() -> None:
+    section = README.split("## When something is wrong")[1].split("\n## ")[0]
+    rows = [re.split(r" \| ", line.strip("| ")) for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 40
+    known = literals()
+    of_systemd = {"Failed to set up credentials"}
+    quoted = [sentence for row in rows for sentence in re.findall(r"`([^`]+)`", row[1])]
+    missing = [one for one in quoted if one not in of_systemd and not any(one in literal for literal in known)]
+    assert missing == []
+    assert len(quoted) == len(rows)

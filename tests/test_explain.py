@@ -94,7 +94,7 @@ def test_a_transcript_that_is_not_ours_is_no_recording(desk: Desk) -> None:
     path = desk.base / "council" / "minutes.srt"
     path.write_text("somebody's own")
     desk.meet()
-    assert "it is a transcript or a text, no recording: .srt; scriptixd did not write it" in told(desk, str(path))
+    assert "it is a transcript or a text, no recording, whatever `include` says: .srt" in told(desk, str(path))
 
 
 def test_a_directory_says_whether_it_is_looked_into(desk: Desk) -> None:

@@ -116,7 +116,15 @@ def test_what_only_looks_like_litter_is_not(name: str) -> None:
     assert Filter().why_not(f"{name}/{name}.mp4", ENOUGH) is None
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.srt", "a.json", "a", "mp4", "a.mp4.bak", "a."])
+@pytest.mark.parametrize("name", ["a.txt", "a.srt", "a.json"])
+def test_a_transcript_is_never_a_recording(name: str) -> None:
+    for include in (None, ("*",)):
+        reason = Filter(include=include).why_not(name, ENOUGH)
+        assert reason is not None
+        assert "no recording, whatever `include` says" in reason
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a", "mp4", "a.mp4.bak", "a."])
 def test_what_is_no_media_is_named_as_such(name: str) -> None:
     reason = Filter().why_not(name, ENOUGH)
     assert reason is not None

@@ -34,8 +34,6 @@ CHUNK: Final = 64 * KIB
 SIZE: Final = 2 * CHUNK + 10 * KIB
 PATIENCE: Final = 60.0  # s; a deadline for conditions, never a measure
 
-pytestmark = pytest.mark.xdist_group("reference server")
-
 T = TypeVar("T")
 
 

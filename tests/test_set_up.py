@@ -14,8 +14,6 @@ import yaml
 from booted import CONFIG, FOLDER, KEY, PROGRAM, ROOT, Machine
 from house import eventually, spoken, tone
 
-pytestmark = pytest.mark.xdist_group("systemd")  # one machine is booted for all
-
 FIRST = ("--folder", FOLDER, "--language", "en", "--key-file", "-")
 CONFIGURATION = "/etc/scriptixd/config.yaml"
 

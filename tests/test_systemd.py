@@ -13,8 +13,6 @@ import yaml
 from booted import CONFIG, FOLDER, KEY, PROGRAM, Machine
 from house import eventually, tone
 
-pytestmark = pytest.mark.xdist_group("systemd")  # one machine is booted for all
-
 
 @pytest.fixture(scope="module")
 def service(booted: Machine) -> Iterator[Machine]:

@@ -12,8 +12,6 @@ import yaml
 from booted import CONFIG, FOLDER, KEY, Machine
 from house import eventually, tone
 
-pytestmark = pytest.mark.xdist_group("systemd")  # one machine is booted for all
-
 RUNNING: Final = "beside a running daemon"
 STOPPED: Final = "without a daemon"
 PEOPLE: Final = {"the service's user": "scriptixd", "root": "root", "a stranger": "nobody"}

@@ -14,15 +14,24 @@ def report(
     month: Annotated[
         str | None, typer.Option("--month", metavar="YYYY-MM", help="One month, instead of the last twelve.")
     ] = None,
-    by: Annotated[str, typer.Option("--by", metavar="folder|rule", help="What is summed up.")] = "folder",
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="folder|rule",
+            help="By what it is summed up: folder, or rule.",
+            autocompletion=lambda: ["folder", "rule"],
+        ),
+    ] = "folder",
     config: Config = CONFIG,
     as_csv: Annotated[bool, typer.Option("--csv", help="For spreadsheets: comma-separated, hours as numbers.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell what was paid: jobs, hours of media, failures, and how much was known already and cost nothing.
+    """Tell what was paid, month by month.
 
-    The folder is the one that was charged; the rule is the one that matches the file today. A length that nobody
-    told is counted as unknown, and never guessed.
+    Jobs, hours of media, failures, and how much was known already and cost nothing. The folder is the one that was
+    charged; the rule is the one that matches the file today. A length that nobody told is counted as unknown, and never
+    guessed.
     """
     from scriptixd.cli import reporting
 
@@ -37,11 +46,12 @@ def forget(
     config: Config = CONFIG,
     yes: Yes = False,
 ) -> None:
-    """Erase what is known of files for good: transcript, names and story, here and at Scriptix; of a folder, all.
+    """Erase what is known of files for good, here and at Scriptix.
 
-    It asks first, and without a terminal needs --yes. Remove the recordings before: one that lies there still is left
-    alone from then on, without a name, for as long as it stays as it is. What was paid for is not paid for again by
-    itself. What is out of reach, as copies of the state file, is listed at the end.
+    Transcript, names and story; of a folder, of all that is known of it. It asks first, and without a terminal needs
+    --yes. Remove the recordings before: one that lies there still is left alone from then on, without a name, for as
+    long as it stays as it is. What was paid for is not paid for again by itself. What is out of reach, as copies of the
+    state file, is listed at the end.
     """
     from scriptixd.cli import forgetting
 
@@ -52,7 +62,10 @@ def backup(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where the copy goes; never over another file.")],
     config: Config = CONFIG,
 ) -> None:
-    """Copy the state file as it is at one moment, also while the daemon runs; the copy is checked, and only yours."""
+    """Copy the state file, also while the daemon runs.
+
+    The copy is the state of one moment, is checked, and can be read by nobody but you.
+    """
     from scriptixd.cli import backing
 
     backing.backup(config, file)

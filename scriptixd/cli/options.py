@@ -1,4 +1,4 @@
-"""The options that several verbs have, each with its sentence of help."""
+"""The options that several verbs have, each with its sentence of help, and what a shell may offer for it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,84 @@ from typing import Annotated
 
 import typer
 
+from scriptixd.cli import completing
+
 CONFIG = "/etc/scriptixd/config.yaml"
 
 Config = Annotated[
-    str, typer.Option("--config", "-c", metavar="FILE", envvar="SCRIPTIXD_CONFIG", help="The configuration.")
+    str,
+    typer.Option("--config", "-c", metavar="FILE", envvar="SCRIPTIXD_CONFIG", help="The configuration."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For programs: JSON with all rows, times in UTC.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Names = Annotated[
-    list[str], typer.Argument(metavar="FILE|FOLDER...", help="A path, a name that only one file has, or a folder.")
+    list[str],
+    typer.Argument(
+        metavar="FILE|FOLDER...",
+        help="A path, a name that only one file has, or a folder.",
+        autocompletion=completing.folders,
+    ),
 ]
-Folders = Annotated[list[str] | None, typer.Argument(metavar="FOLDER...", help="Only these folders, by name or path.")]
+Folders = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FOLDER...",
+        help="Only these folders, by name or path; without one, all of them.",
+        autocompletion=completing.folders,
+    ),
+]
 Since = Annotated[
     str | None,
     typer.Option(
         "--since", metavar="DATE", help="Only files changed since then: 2026-05-01, 2026-05-01T12:00, or 7d ago."
     ),
 ]
-Profile = Annotated[str | None, typer.Option("--profile", help="Whose guide: netflix, bbc or dutch.")]
-SpeakerLabels = Annotated[
-    str | None, typer.Option("--speaker-labels", help="Cues that say who speaks: never, changes or always.")
+# What is not said of captions is as the settings have it for `render`, and as nothing were set for `convert`.
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="GUIDE",
+        help="Whose guide is followed: netflix, bbc or dutch.",
+        autocompletion=completing.profiles,
+    ),
 ]
-MaxChars = Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line.")]
+SpeakerLabels = Annotated[
+    str | None,
+    typer.Option(
+        "--speaker-labels",
+        metavar="WHEN",
+        help="Which cues say who speaks: never, changes or always.",
+        autocompletion=completing.speaker_labels,
+    ),
+]
+MaxChars = Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line, at the most.")]
 MaxLines = Annotated[int | None, typer.Option("--max-lines", metavar="N", help="Lines in a cue: 1 or 2.")]
-MinDuration = Annotated[float | None, typer.Option("--min-duration", metavar="S", help="Of a cue.")]
-MaxDuration = Annotated[float | None, typer.Option("--max-duration", metavar="S", help="Of a cue.")]
-Speed = Annotated[float | None, typer.Option("--chars-per-second", metavar="N", help="How fast it can be read.")]
-Gap = Annotated[float | None, typer.Option("--gap", metavar="S", help="Between two cues, at the least.")]
-Chain = Annotated[float | None, typer.Option("--chain", metavar="S", help="Shorter gaps are closed.")]
-SrtBom = Annotated[bool | None, typer.Option("--srt-bom/--no-srt-bom", help="A byte order mark, for some players.")]
-SrtNewline = Annotated[str | None, typer.Option("--srt-newline", help="Line ends: lf or crlf.")]
-VttNote = Annotated[str | None, typer.Option("--vtt-note", metavar="TEXT", help='Its NOTE; "" for none.')]
+MinDuration = Annotated[
+    float | None, typer.Option("--min-duration", metavar="S", help="Seconds that a cue is shown, at the least.")
+]
+MaxDuration = Annotated[
+    float | None, typer.Option("--max-duration", metavar="S", help="Seconds that a cue is shown, at the most.")
+]
+Speed = Annotated[
+    float | None, typer.Option("--chars-per-second", metavar="N", help="Characters that are read in a second.")
+]
+Gap = Annotated[float | None, typer.Option("--gap", metavar="S", help="Seconds between two cues, at the least.")]
+Chain = Annotated[
+    float | None, typer.Option("--chain", metavar="S", help="Gaps that are shorter than so many seconds are closed.")
+]
+SrtBom = Annotated[
+    bool | None, typer.Option("--srt-bom/--no-srt-bom", help="A byte order mark in SRT, for players that need one.")
+]
+SrtNewline = Annotated[
+    str | None,
+    typer.Option(
+        "--srt-newline",
+        metavar="KIND",
+        help="How lines of SRT end: lf, or crlf as on Windows.",
+        autocompletion=completing.newlines,
+    ),
+]
+VttNote = Annotated[
+    str | None, typer.Option("--vtt-note", metavar="TEXT", help='What WebVTT says of itself; "" for nothing.')
+]

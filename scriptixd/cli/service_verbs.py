@@ -22,7 +22,13 @@ def install(
         str | None, typer.Option("--language", metavar="LANGUAGE", help="What is spoken in it, as nl or en-gb.")
     ] = None,
     document_type: Annotated[
-        str, typer.Option("--document-type", metavar="TYPE", help="caption for subtitles, document for a text to read.")
+        str,
+        typer.Option(
+            "--document-type",
+            metavar="TYPE",
+            help="caption for subtitles, document for a text to read.",
+            autocompletion=lambda: ["caption", "document"],
+        ),
     ] = "caption",
     key_file: Annotated[
         str | None,
@@ -35,10 +41,11 @@ def install(
     ] = None,
     instance: Instance = None,
 ) -> None:
-    """Tell what it takes to run as a service under systemd, as commands to paste; with --apply, do it.
+    """Tell how to run as a service under systemd, or do it.
 
-    It may be called again, as after an upgrade or for a new folder: a configuration and a key that are there stay as
-    they are. At its end everything is checked as the service sees it; exit code 1 if something is wrong then.
+    What it takes is told as commands to paste, and done with --apply. It may be called again, as after an upgrade or
+    for a new folder: a configuration and a key that are there stay as they are. At its end everything is checked as the
+    service sees it; exit code 1 if something is wrong then.
     """
     from scriptixd.cli import installing
 
@@ -54,9 +61,9 @@ def uninstall(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     instance: Instance = None,
 ) -> None:
-    """Tell how to end the service, and what still holds personal data and where; with --apply, end it.
+    """Tell how to end the service, or end it.
 
-    Sidecars are never removed.
+    It tells what still holds personal data, and where; with --apply, the service is ended. Sidecars are never removed.
     """
     from scriptixd.cli import uninstalling
 

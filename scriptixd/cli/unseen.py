@@ -16,7 +16,6 @@ from scriptixd.jobs.clock import read_clock
 from scriptixd.roots.paths import folded, joined, name_of, parent, shown
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Entry, Kind, Listing, Root
-from scriptixd.watch.filters import TRANSCRIPTS
 from scriptixd.watch.mode import Mode, scan_interval
 
 NO_SUCH_FILE = "there is no such file"
@@ -111,15 +110,7 @@ def _itself(root: Root, folder: Folder, path: str) -> str | None:
     here = folder.at(path)
     if here is not None and found.stat.size > here.max_size:
         return f"its {size(found.stat.size)} are more than max_size, which is {size(here.max_size)}"
-    return _no_recording(path) or filter_of(folder).why_not(path, found.stat.size)
-
-
-def _no_recording(path: str) -> str | None:
-    """What lies beside recordings, and is somebody's: `include` never lets it in."""
-    extension = name_of(path).rpartition(".")[2].lower()
-    if extension not in TRANSCRIPTS:
-        return None
-    return f"it is a transcript or a text, no recording: .{extension}; scriptixd did not write it, and leaves it alone"
+    return filter_of(folder).why_not(path, found.stat.size)
 
 
 def _named(listing: Listing, name: str) -> Entry | None:

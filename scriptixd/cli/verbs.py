@@ -15,28 +15,10 @@ import typer
 from typer.core import TyperGroup
 
 from scriptixd import __version__
+from scriptixd.cli import completing
 from scriptixd.cli.account_verbs import backup, forget, report
-from scriptixd.cli.options import (
-    CONFIG,
-    Chain,
-    Config,
-    Folders,
-    Gap,
-    Json,
-    MaxChars,
-    MaxDuration,
-    MaxLines,
-    MinDuration,
-    Names,
-    Profile,
-    Since,
-    SpeakerLabels,
-    Speed,
-    SrtBom,
-    SrtNewline,
-    VttNote,
-    Yes,
-)
+from scriptixd.cli.caption_verbs import convert, render
+from scriptixd.cli.options import CONFIG, Config, Folders, Json, Names, Since, Yes
 from scriptixd.cli.output import complain_of
 from scriptixd.cli.service_verbs import install, uninstall
 from scriptixd.errors import StartError, TargetTrouble, Trouble
@@ -66,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Drop a recording into a folder, find its transcript beside it.",
+    epilog="Each verb tells more. Example: scriptixd check --help",
 )
 
 
@@ -82,6 +65,7 @@ def main() -> None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     # A terminal of another encoding gets escapes for what it cannot show, never an error.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    completing.get_ready()
     try:
         try:
             command()()
@@ -121,10 +105,13 @@ def run(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every detail.")] = False,
     log_format: Annotated[
-        LogFormat, typer.Option("--log-format", help="For people, or for programs: an object a line.")
+        LogFormat, typer.Option("--log-format", help="For people, or for programs: a JSON object a line.")
     ] = LogFormat.TEXT,
 ) -> None:
-    """Watch the folders and transcribe what appears, in the foreground."""
+    """Watch the folders, and transcribe what appears.
+
+    In the foreground, until Ctrl-C or SIGTERM; it goes on where it was when it is started again.
+    """
     from scriptixd.cli import running
 
     raise typer.Exit(running.run(config, once=once, verbose=verbose, form=log_format))
@@ -142,9 +129,9 @@ def check(
     offline: Annotated[bool, typer.Option("--offline", help="Ask Scriptix nothing, and send nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Examine configuration, key, clock, state file and every folder; exit code 1 if something is wrong.
+    """Examine configuration, key, clock, state and every folder.
 
-    As root it looks as the service's user, in the confinement of the service's unit.
+    Exit code 1 if something is wrong. As root it looks as the service's user, in the confinement of the service's unit.
     """
     from scriptixd.cli import checking
 
@@ -158,9 +145,9 @@ def plan(
     config: Config = CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Tell what would be uploaded now: files, bytes and hours of each folder; sends nothing.
+    """Tell what would be uploaded now, and send nothing.
 
-    Exit code 1 if a folder could not be looked at.
+    Files, bytes and hours of each folder. Exit code 1 if a folder could not be looked at.
     """
     from scriptixd.cli import planning
 
@@ -179,7 +166,10 @@ def status(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell how the daemon and every folder are doing, with the uploads on their way and the last problems."""
+    """Tell how the daemon and every folder are doing.
+
+    With the uploads on their way, and the last problems.
+    """
     from scriptixd.cli import asking
 
     raise typer.Exit(asking.status(config, as_json=as_json, watch=watch, fail=fail))
@@ -188,11 +178,28 @@ def status(
 @app.command("list", epilog="Example: scriptixd list --state failed --folder council")
 def list_(
     config: Config = CONFIG,
-    state: Annotated[str | None, typer.Option("--state", help="Only sources in this state.")] = None,
-    folder: Annotated[str | None, typer.Option("--folder", help="Only one folder, by its name or path.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only files in this state: settling, ignored, missing, found, held, uploading, closing, uploaded, "
+            "transcribing, failed, gone, dismissed, delivering or done.",
+            autocompletion=completing.states,
+        ),
+    ] = None,
+    folder: Annotated[
+        str | None,
+        typer.Option(
+            "--folder",
+            metavar="FOLDER",
+            help="Only one folder, by its name or path.",
+            autocompletion=completing.folders,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the sources and their states."""
+    """List every file and its state."""
     from scriptixd.cli import listing
 
     listing.list_sources(config, state, folder, as_json=as_json)
@@ -204,7 +211,10 @@ def explain(
     config: Config = CONFIG,
     as_json: Json = False,
 ) -> None:
-    """Tell the whole story of one file: what happened, why, and what comes next."""
+    """Tell the whole story of one file.
+
+    What happened to it, why, and what comes next; also of one that was never picked up.
+    """
     from scriptixd.cli import explaining
 
     explaining.explain(config, file, as_json=as_json)
@@ -212,9 +222,10 @@ def explain(
 
 @app.command(epilog="Example: scriptixd approve council --since 2026-05-01")
 def approve(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes = False) -> None:
-    """Let files that wait for a yes be uploaded; of a folder, all that wait. It never asks.
+    """Let files that wait for a yes be uploaded.
 
-    A FOLDER that asks something itself, as after its disk was exchanged, gets its yes as well, unless --since is given.
+    Of a folder, all that wait; it never asks. A FOLDER that asks something itself, as after its disk was exchanged,
+    gets its yes as well, unless --since is given.
     """
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
@@ -224,7 +235,10 @@ def approve(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes
 
 @app.command(epilog="Example: scriptixd dismiss council/rehearsal.mp4")
 def dismiss(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes = False) -> None:
-    """Leave files that wait or have failed alone for good; of a folder, all that wait. It never asks."""
+    """Leave files that wait or have failed alone for good.
+
+    Of a folder, all that wait; it never asks. `scriptixd retry` takes it back.
+    """
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
@@ -240,10 +254,11 @@ def retry(
     config: Config = CONFIG,
     yes: Yes = False,
 ) -> None:
-    """Try what has failed again, from the furthest safe point; of a folder, all that has failed.
+    """Try what has failed again, from the furthest safe point.
 
-    Where Scriptix was paid and could not transcribe, trying again pays again: a terminal is asked first. Without a
-    terminal, a FILE that is named is tried again, and what a FOLDER or --failed brings along needs --yes.
+    Of a folder, all that has failed. Where Scriptix was paid and could not transcribe, trying again pays again: a
+    terminal is asked first. Without a terminal, a FILE that is named is tried again, and what a FOLDER or --failed
+    brings along needs --yes.
     """
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
@@ -257,7 +272,10 @@ def redo(
     config: Config = CONFIG,
     yes: Yes = False,
 ) -> None:
-    """Transcribe files again, and pay for them again, on purpose: asks first, and without a terminal needs --yes."""
+    """Transcribe files again, and pay for them again, on purpose.
+
+    It asks first, and without a terminal needs --yes.
+    """
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
@@ -266,9 +284,10 @@ def redo(
 
 @app.command(epilog="Example: scriptixd pause council")
 def pause(folders: Folders = None, config: Config = CONFIG) -> None:
-    """Stop uploading, of all folders or of some: what is on its way stops, too, and what Scriptix has is still fetched.
+    """Stop uploading, of all folders or of some.
 
-    It stays so, also over a restart, until: scriptixd resume
+    What is on its way stops, too, and what Scriptix has is still fetched. It stays so, also over a restart, until:
+    scriptixd resume
     """
     from scriptixd.cli import pausing
     from scriptixd.jobs.store.requests import Verb
@@ -278,7 +297,10 @@ def pause(folders: Folders = None, config: Config = CONFIG) -> None:
 
 @app.command(epilog="Example: scriptixd resume")
 def resume(folders: Folders = None, config: Config = CONFIG) -> None:
-    """Go on uploading where it was, after `scriptixd pause`; without a name, whatever is paused."""
+    """Go on uploading where it was, after `scriptixd pause`.
+
+    Without a name, whatever is paused.
+    """
     from scriptixd.cli import pausing
     from scriptixd.jobs.store.requests import Verb
 
@@ -290,76 +312,26 @@ app.command(epilog="Example: scriptixd forget --sidecars council/interview.mp4")
 app.command(epilog="Example: scriptixd backup /root/scriptixd-2026-05-01.db")(backup)
 
 
-@app.command(epilog="Example: scriptixd convert result.json -f srt --language nl -o meeting.srt")
-def convert(
-    result: Annotated[str, typer.Argument(metavar="RESULT.json", help="A result of Scriptix, or our JSON sidecar.")],
-    format_: Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="srt, vtt, txt or docx.")] = "srt",
-    language: Annotated[
-        str | None, typer.Option("--language", metavar="LANGUAGE", help="As nl or en-gb; a sidecar names its own.")
-    ] = None,
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="OUT", help="Write to a file.")] = None,
-    units: Annotated[str, typer.Option("--units", help="The unit of the times in it: auto, s or ms.")] = "auto",
-    profile: Profile = None,
-    speaker_labels: SpeakerLabels = None,
-    max_chars: MaxChars = None,
-    max_lines: MaxLines = None,
-    min_duration: MinDuration = None,
-    max_duration: MaxDuration = None,
-    speed: Speed = None,
-    gap: Gap = None,
-    chain: Chain = None,
-    srt_bom: SrtBom = None,
-    srt_newline: SrtNewline = None,
-    vtt_note: VttNote = None,
-) -> None:
-    """Make captions or a document of a result, on standard output; needs no configuration and no network."""
-    from scriptixd.captions import Numbers
-    from scriptixd.cli import converting, wishing
-
-    numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
-    wishes = wishing.wishes_said(profile, speaker_labels, numbers, srt_bom, srt_newline, vtt_note)
-    converting.convert(result, format_, output, units, language, wishes)
-
-
-@app.command(epilog="Example: scriptixd render council --profile bbc")
-def render(
-    names: Names,
-    config: Config = CONFIG,
-    profile: Profile = None,
-    speaker_labels: SpeakerLabels = None,
-    max_chars: MaxChars = None,
-    max_lines: MaxLines = None,
-    min_duration: MinDuration = None,
-    max_duration: MaxDuration = None,
-    speed: Speed = None,
-    gap: Gap = None,
-    chain: Chain = None,
-    srt_bom: SrtBom = None,
-    srt_newline: SrtNewline = None,
-    vtt_note: VttNote = None,
-) -> None:
-    """Make sidecars anew with today's settings, from the stored transcript or the JSON sidecar; sends nothing.
-
-    What is wanted no more, because names or outputs have changed, is removed, unless somebody has edited it. An option
-    holds for this once; the settings say what holds for ever.
-    """
-    from scriptixd.captions import Numbers
-    from scriptixd.cli import rendering, wishing
-
-    numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
-    wishes = wishing.wishes_said(profile, speaker_labels, numbers, srt_bom, srt_newline, vtt_note)
-    raise typer.Exit(rendering.render(config, names, wishes))
+app.command(epilog="Example: scriptixd convert result.json -f srt --language nl -o meeting.srt")(convert)
+app.command(epilog="Example: scriptixd render council --profile bbc")(render)
 
 
 @app.command(epilog="Example: scriptixd sandbox --port 8089 --dir /tmp/sandbox")
 def sandbox(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any free one.")] = 8089,
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Where it answers; 0 is any free one.")
+    ] = 8089,
     directory: Annotated[
         str | None, typer.Option("--dir", metavar="DIR", help="Where it keeps its files, instead of for this run only.")
     ] = None,
-    key: Annotated[str | None, typer.Option("--key", help="The only key it accepts, instead of any.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="The only key it accepts, instead of any.")
+    ] = None,
 ) -> None:
-    """Serve a Scriptix-compatible service on this machine, to try things out: it listens in English."""
+    """Serve a Scriptix-compatible service on this machine.
+
+    To try things out, without paying; it understands English.
+    """
     from scriptixd.cli import sandboxing
 
     sandboxing.sandbox(port, directory, key)
@@ -371,7 +343,10 @@ def demo(
         bool, typer.Option("--keep", help="Go on watching afterwards, for recordings of your own, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show the whole thing in a temporary folder, on a spoken sample, without network or key."""
+    """Show the whole thing on a spoken sample.
+
+    In a temporary folder, which is removed afterwards; it needs no key and no network.
+    """
     from scriptixd.cli import demonstrating
 
     raise typer.Exit(demonstrating.demo(keep=keep))
@@ -381,3 +356,16 @@ app.command(epilog="Example: sudo scriptixd install --apply --folder /srv/media/
     install
 )
 app.command(epilog="Example: sudo scriptixd uninstall --apply")(uninstall)
+
+
+@app.command(epilog="Example: scriptixd completion bash")
+def completion(
+    shell: Annotated[completing.Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+) -> None:
+    """Print what makes bash, zsh or fish complete what is typed.
+
+    Verbs, options and what they take, the folders of the configuration, and files. The shells of everybody look for it
+    in /etc/bash_completion.d/scriptixd, /usr/local/share/zsh/site-functions/_scriptixd and
+    /etc/fish/completions/scriptixd.fish; for this shell alone: source <(scriptixd completion bash)
+    """
+    print(completing.script_of(shell), end="")

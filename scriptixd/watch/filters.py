@@ -91,10 +91,10 @@ class Filter:
         stem, _, extension = name.lower().rpartition(".")
         if not stem:
             extension = ""
-        if include is None:
-            return None if extension in self.extensions else _unknown(extension)
         if extension in TRANSCRIPTS:
             return f"it is a transcript or a text, no recording, whatever `include` says: .{extension}"
+        if include is None:
+            return None if extension in self.extensions else _unknown(extension)
         if any(matches(pattern, path) for pattern in include):
             return None
         return "it matches no include pattern"
