@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -178,26 +178,32 @@ def test_an_installed_program_has_the_units_with_it() -> None:
     assert {shipped_file(Instance(name)).name for name in ("", "radio")} == set(UNITS)
 
 
-def literals() -> list[str]:
+def literals() -> Iterator[str]:
     """Every text in the program that is no docstring, with a gap where it is filled in."""
-    found = []
     for path in sorted((ROOT / "scriptixd").rglob("*.py")):
         tree = ast.parse(path.read_text())
+        loose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
-                found.append("".join(str(one.value) if isinstance(one, ast.Constant) else "…" for one in node.values))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append(node.value)
-    return found
+                yield "".join(str(one.value) if isinstance(one, ast.Constant) else "…" for one in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in loose:
+                yield node.value
 
 
 def test_each_sentence_of_the_table_of_troubles_is_one_that_is_said() -> None:
     section = README.split("## When something is wrong")[1].split("\n## ")[0]
     rows = [re.split(r" \| ", line.strip("| ")) for line in section.splitlines() if line.startswith("| ")][1:]
     assert len(rows) >= 40
-    known = literals()
+    known = list(literals())
     of_systemd = {"Failed to set up credentials"}
     quoted = [sentence for row in rows for sentence in re.findall(r"`([^`]+)`", row[1])]
     missing = [one for one in quoted if one not in of_systemd and not any(one in literal for literal in known)]
     assert missing == []
     assert len(quoted) == len(rows)
+
+
+def test_the_readme_links_to_each_of_its_sections() -> None:
+    sections = re.findall(r"^## (.*)$", re.sub(r"```.*?```", "", README, flags=re.DOTALL), re.MULTILINE)
+    anchors = [re.sub(r"[^\w\- ]", "", name.lower()).replace(" ", "-") for name in sections]
+    contents = README.split("In this document:")[1].split("\n\n")[0]
+    assert re.findall(r"\[([^\]]+)\]\(#([^)]+)\)", contents) == list(zip(sections, anchors, strict=True))
