@@ -26,7 +26,7 @@ from scriptixd.jobs.events import (
     UploadOpened,
     detail_of,
 )
-from scriptixd.jobs.job import NO_RESULT_YET, DeliveryState, Job, Request, State
+from scriptixd.jobs.job import ACTIVE, NO_RESULT_YET, DeliveryState, Job, Request, State
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.contents import Contents
 from scriptixd.jobs.store.database import Database
@@ -277,11 +277,10 @@ class Jobs:
     def clamp(self, latest: float) -> int:
         """No backoff may outlive a clock that was wrong: nothing is due later than `latest`; returns how many were."""
         with self._database.transaction() as connection:
-            jobs = connection.execute("UPDATE jobs SET due_at = ? WHERE due_at > ?", (latest, latest)).rowcount
-            shares = connection.execute(
-                "UPDATE deliveries SET due_at = ? WHERE due_at > ? AND due_at < ?", (latest, latest, NO_RESULT_YET)
-            ).rowcount
-        return jobs + shares
+            late = [f"jobs SET due_at = :latest WHERE state = '{state}' AND due_at > :latest" for state in ACTIVE]
+            late.append("deliveries SET due_at = :latest WHERE state = 'pending' AND due_at > :latest AND due_at < :no")
+            values = {"latest": latest, "no": NO_RESULT_YET}
+            return sum(connection.execute(f"UPDATE {one}", values).rowcount for one in late)
 
     def result(self, job_id: int) -> bytes | None:
         """The service's reply as it came, or None if none is stored."""
