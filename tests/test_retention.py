@@ -13,7 +13,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Hashed
 from scriptixd.jobs.job import State
 from scriptixd.jobs.retention import AFTER_START, DAY, Retention
-from scriptixd.jobs.store.expiry import AT_ONCE
+from scriptixd.jobs.store.expiry import AT_ONCE, ROOM
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
 
@@ -137,3 +137,22 @@ def test_what_verbs_asked_is_forgotten_once_it_was_done(room: Room) -> None:
     room.store.requests.ask(Verb.RETRY, [view.job_id], room.clock - 35 * DAY)
     passes(room, 0)
     assert count(room, "requests") == 1, "what nobody has applied yet is not forgotten"
+
+
+def test_what_the_file_needs_no_more_goes_back_to_the_disk_but_for_some_room(room: Room) -> None:
+    size = 32 * 1024 * 1024
+    room.ready("talk.mp4")
+    room.work()
+    with room.store.database.transaction() as connection:
+        connection.execute("UPDATE results SET body = randomblob(?)", (size,))
+    file = room.store.database.path
+    room.store.database.empty_log()
+    before = file.stat().st_size
+    passes(room, 91)
+    assert count(room, "results") == 0
+    room.store.database.empty_log()
+    assert before - file.stat().st_size > size / 3
+    with room.store.database.reading() as connection:
+        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert ROOM / 2 < free <= ROOM, "what comes next needs no growth"

@@ -83,6 +83,7 @@ def record(settings: Settings, seen: Sight) -> dict[str, object]:
             "told_at": iso(live.written_at) if live else None,
         },
         "state_file": str(settings.state),
+        "state_damage": (live.damage or None) if live else None,
         "account": {"standing": standing.account, "sentence": of_account(standing).text},
         "needs": [asdict(need) for need in seen.needs],
         "pauses": [asdict(pause) | {"until": iso(pause.until)} for pause in standing.pauses],

@@ -21,6 +21,7 @@ from scriptixd.observe.telling import (
     of_allowance,
     of_budget,
     of_daemon,
+    of_damage,
     of_erasures,
     of_others,
     of_pace,
@@ -41,6 +42,8 @@ def tell(seen: Sight) -> None:
     _say(of_daemon(standing, now))
     for remark in seen.remarks:
         say(remark)
+    if damage := of_damage(standing):
+        _say(damage)
     _say(of_account(standing))
     for pause in standing.pauses:
         _say(of_pause(pause, now))

@@ -30,6 +30,7 @@ from scriptixd.observe.telling import (
     of_allowance,
     of_budget,
     of_daemon,
+    of_damage,
     of_erasures,
     of_folder,
     of_others,
@@ -120,6 +121,8 @@ def _of_all(seen: Sight) -> Iterator[Said]:
     yield of_daemon(standing, now)
     for remark in seen.remarks:
         yield Said("", Tone.PLAIN, remark)
+    if damage := of_damage(standing):
+        yield damage
     yield of_account(standing)
     for pause in standing.pauses:
         yield of_pause(pause, now)

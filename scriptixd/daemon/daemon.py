@@ -233,6 +233,7 @@ class Daemon:
             ),
             requests=_requests(house.service.use(now), now),
             accepted=house.breakers.is_disproved(Pause.ACCOUNT, ""),
+            damage=house.soundness.fault,
         )
         self._told = live
         try:

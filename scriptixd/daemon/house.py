@@ -16,6 +16,7 @@ from scriptixd.daemon.loop import Loop
 from scriptixd.daemon.matters import Matters
 from scriptixd.daemon.noticing import Noticing, Standing
 from scriptixd.daemon.outputs import guard_outputs
+from scriptixd.daemon.soundness import Soundness
 from scriptixd.daemon.standstills import Standstills
 from scriptixd.daemon.telling import Telling
 from scriptixd.daemon.watchers import Watcher, Watchtower
@@ -86,6 +87,7 @@ class House:
     meters: Meters
     retention: Retention
     noticing: Noticing
+    soundness: Soundness
     tower: Watchtower
     staff: Staff
     lanes: Sequence[Loop]  # those that a commit may give work to, but for the staff
@@ -171,19 +173,21 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
     standing = Standing(folders.names, tower.view, breakers.view, standstills.last)
     noticing = Noticing(store, NoticeBoard(store.notices, folders), settings.folders, standing)
     retention = Retention(store, settings.keep.results, settings.keep.history)
+    soundness = Soundness(settings.state, stop.is_set)
     matters = Matters(breakers, tower.views)
     told, last_words = _telling(settings, store, matters, figures, stop)
     chores = [
         Loop("retention", retention.run_once, stop),
         Loop("notices", noticing.run_once, stop, vital=False),
         Loop("days", Days(store, Calendar(settings.timezone)).run_once, stop),
+        Loop("soundness", soundness.run_once, stop, vital=False),
         *told,
     ]
     staff, lanes = desk.staff(), desk.lanes()
     staff.adopt(settings)
     house = House(
         settings, store, folders, service, breakers, figures, limits, standstills, meters, retention, noticing,
-        tower, staff, lanes, chores, last_words,
+        soundness, tower, staff, lanes, chores, last_words,
     )  # fmt: skip
     for loop in house.loops:
         figures.listen(loop.name, loop.beat)

@@ -1,6 +1,7 @@
 """Once a day, forgets what is kept no longer: transcripts, history, and the names of files that are gone for long.
 
-A little at a time, so that nobody who writes to the state file waits for it.
+What the state file has no use for any more goes back to its disk. All of it a little at a time, so that nobody
+who writes waits for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from scriptixd.roots.place import Words
 LOG = logging.getLogger("scriptixd.retention")
 
 DAY: Final = 86_400.0  # s
+MIB: Final = 1024 * 1024
 AFTER_START: Final = 60.0  # s: whoever has just been started has better things to do
 BREATH: Final = 0.2  # s between two bites
 REQUESTS_KEPT: Final = 30 * DAY  # s: what a verb asked was answered long before
@@ -29,6 +31,7 @@ class Retention:
         self._expiry = store.expiry
         self._next: float | None = None  # s of CLOCK_BOOTTIME
         self._removed: dict[str, int] = {}
+        self._given_back = 0  # bytes
         self.adopt(keep_results, keep_history)
 
     def adopt(self, keep_results: float | None, keep_history: float | None) -> None:
@@ -53,8 +56,13 @@ class Retention:
             if count := expire(now.wall - keep):
                 self._removed[what] = self._removed.get(what, 0) + count
                 return now.boot + BREATH
+        if given_back := self._expiry.space():
+            self._given_back += given_back
+            return now.boot + BREATH
         if self._removed:
             told = ", ".join(f"{count} {what}" for what, count in self._removed.items())
             LOG.info("kept no longer, as keep_results and keep_history say: %s", Words(told))
-        self._removed, self._next = {}, now.boot + DAY
+        if self._given_back:
+            LOG.info("the state file needs %.0f MiB less", self._given_back / MIB)
+        self._removed, self._given_back, self._next = {}, 0, now.boot + DAY
         return self._next

@@ -87,6 +87,7 @@ class Live:
     uploads: tuple[LiveUpload, ...] = ()
     pauses: tuple[LivePause, ...] = ()
     requests: LiveRequests | None = None
+    damage: str = ""  # what is wrong with the state file; empty if nothing was found
     accepted: bool = False  # a request since the start has shown that the key is; a pause may tell otherwise by now
 
 

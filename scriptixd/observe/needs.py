@@ -16,7 +16,7 @@ from scriptixd.errors import with_hint
 from scriptixd.jobs.breakers import Pause
 from scriptixd.jobs.job import State
 from scriptixd.observe.standing import Place, Standing
-from scriptixd.observe.telling import of_daemon
+from scriptixd.observe.telling import MEND, of_daemon
 from scriptixd.observe.wording import moment
 
 
@@ -24,6 +24,7 @@ class About(StrEnum):
     """What it is that needs somebody."""
 
     DAEMON = "daemon"
+    STATE = "state"
     ACCOUNT = "account"
     QUOTA = "quota"
     FOLDER = "folder"
@@ -59,6 +60,8 @@ def _needs(standing: Standing, ways_on: Mapping[str, str], now: float) -> Iterat
     if standing.live is None:
         log = "its log tells why: journalctl -u scriptixd" if standing.held else ""
         yield Need(About.DAEMON, "", of_daemon(standing, now).text, log)
+    if standing.live is not None and standing.live.damage:
+        yield Need(About.STATE, "", f"the state file is damaged: {standing.live.damage}", MEND)
     for pause in standing.pauses:
         if pause.what in _OF_PAUSES:
             yield Need(_OF_PAUSES[pause.what], pause.folder, pause.sentence, pause.hint)

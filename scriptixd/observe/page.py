@@ -26,6 +26,7 @@ from scriptixd.observe.telling import (
     of_allowance,
     of_budget,
     of_daemon,
+    of_damage,
     of_erasures,
     of_folder,
     of_others,
@@ -131,6 +132,8 @@ def _notices(scene: Scene) -> Iterator[Said]:
     """What concerns more than one file."""
     if scene.still:
         yield Said("stuck", Tone.BAD, f"no sign of life from: {', '.join(scene.still)}")
+    if damage := of_damage(scene.standing):
+        yield damage
     for pause in scene.standing.pauses:
         yield of_pause(pause, scene.now)
     if erasures := of_erasures(scene.standing.facts.erasures):

@@ -70,6 +70,15 @@ def of_account(standing: Standing) -> Said:
     return Said("account", tone, sentence)
 
 
+MEND: Final = "stop the daemon, and put the last copy in its place (scriptixd backup makes them)"
+
+
+def of_damage(standing: Standing) -> Said | None:
+    """That the state file is not as it should be."""
+    damage = standing.live.damage if standing.live else ""
+    return Said("damaged", Tone.BAD, with_hint(f"the state file: {damage}", MEND)) if damage else None
+
+
 def of_pause(pause: LivePause, now: float) -> Said:
     """Something that holds up more than one file; a limit is no trouble."""
     if pause.what in set(Limit):

@@ -9,6 +9,8 @@ from scriptixd.jobs.job import ACTIVE, State
 from scriptixd.jobs.store.database import Database
 
 AT_ONCE = 500  # rows in one transaction, some hundredths of a second
+PAGES_AT_ONCE = 1024  # 4 MiB, likewise
+ROOM = 4096  # pages that are kept for what comes: 16 MiB, or an eighth of a large file
 
 # What still waits to be delivered to a file that is there waits for as long as it takes.
 _RESULTS = """DELETE FROM results WHERE job_id IN (SELECT job_id FROM results WHERE stored_at < ?
@@ -25,7 +27,7 @@ _LONG_GONE = f"""SELECT id FROM sources WHERE present = 0 AND updated_at < ? AND
 
 
 class Expiry:
-    """Each method returns how much it has removed, which is nothing when it is done."""
+    """Each method returns how much it has removed, or given back, which is nothing when it is done."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -70,3 +72,16 @@ class Expiry:
                 [(job,) for job in jobs],
             )
         return len(gone)
+
+    def space(self) -> int:
+        """Bytes of the file that nothing needs any more, but for some that are soon needed again, go to its disk."""
+        with self._database.transaction() as connection:
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
+            wanted = min(PAGES_AT_ONCE, free - max(ROOM, pages // 8))
+            if wanted <= 0:
+                return 0
+            connection.execute(f"PRAGMA incremental_vacuum({wanted})").fetchall()
+            (left,) = connection.execute("PRAGMA page_count").fetchone()
+        return int((pages - left) * size)
