@@ -146,6 +146,25 @@ def test_a_wrong_configuration_is_no_complaint_on_a_line_that_is_being_typed(she
     assert b"scriptixd:" not in shell.shown
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"), [("scriptixd list --state dism", "dismissed"), ("scriptixd pause wi", "wireless")]
+)
+def test_whoever_presses_tab_does_not_wait_for_the_whole_program(line: str, offered: str, home: Path) -> None:
+    asked = {
+        "_SCRIPTIXD_COMPLETE": "complete_fish",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "_TYPER_COMPLETE_ARGS": line,
+        "SCRIPTIXD_CONFIG": str(home / "config.yaml"),
+    }
+    script = "import sys; sys.argv = ['scriptixd']; from scriptixd.cli import main; main()"
+    command = [sys.executable, "-X", "importtime", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **asked})
+    imported = {told.rpartition("|")[2].strip() for told in done.stderr.splitlines()}
+    assert done.stdout.split() == [offered]
+    assert not {name.partition(".")[0] for name in imported} & {"requests", "tusclient", "watchdog", "asyncio", "rich"}
+    assert not imported & {"scriptixd.daemon", "scriptixd.service", "scriptixd.delivery", "scriptixd.roots.isolated"}
+
+
 @pytest.mark.parametrize("name", START)
 def test_what_a_shell_is_told_is_in_its_language(name: str, home: Path) -> None:
     said = in_process.say(["completion", name], {})
