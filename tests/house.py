@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -236,11 +237,20 @@ class House:
 
     def typed(self, *verb: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A verb as a person types it, for those that go on running or may hang."""
+        if verb[0] == "run" and not self.typed_start:
+            return self._heard(self._run(*verb), check)
         done = subprocess.run(
             [sys.executable, "-m", "scriptixd", *verb, "-c", str(self.config)], check=False, capture_output=True,
             text=True, env={**os.environ, **self.environment()}, timeout=PATIENCE, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return self._heard(done, check)
+
+    def _run(self, *verb: str) -> subprocess.CompletedProcess[str]:
+        """The daemon, until it ends by itself; it speaks on standard error."""
+        with tempfile.NamedTemporaryFile() as log:
+            arguments, known = [*verb, "-c", str(self.config)], {**os.environ, **self.environment()}
+            code = _nursery().start(arguments, known, Path(log.name)).wait(PATIENCE)
+            return subprocess.CompletedProcess(arguments, code, "", Path(log.name).read_text())
 
     @staticmethod
     def _heard(done: subprocess.CompletedProcess[str], check: bool) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ every content is paid for once, and what was sent is what is on the disk.
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -230,7 +231,9 @@ def test_a_crash_anywhere_costs_nothing_and_loses_nothing(disk: Path, lost_repli
     assert "before an opinion" in moments
     assert {"before create", "after create", "before send", "after send", "after look"} <= set(moments)
     assert len(moments) > 100
-    for at in range(len(moments)):
+    # Beyond what the first journey has shown of each moment, the second one needs but every other.
+    step = 2 if lost_replies else 1
+    for at in range(random.randrange(step), len(moments), step):
         run(disk / "world", at, lost_replies)
 
 

@@ -551,8 +551,9 @@ def test_nothing_of_it_lies_in_any_page_of_a_large_database() -> None:
         with world.store.database.transaction() as connection:
             for number, name in enumerate(names, start=1):
                 connection.execute(
-                    """INSERT INTO sources VALUES (?, 'council', x'', ?, 9, 9, 0, '', 0, 2, 1, 0, 0, 0, ?, ?, NULL, 0)
-                    """,
+                    """INSERT INTO sources (id, folder, directory, name, size, mtime_ns, inode, boot_id, look_since,
+                        looks, settled, present, existing, ignored, created_at, updated_at)
+                    VALUES (?, 'council', x'', ?, 9, 9, 0, '', 0, 2, 1, 0, 0, 0, ?, ?)""",
                     (number, name.encode(), now, now),
                 )
                 connection.execute(

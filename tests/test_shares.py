@@ -16,6 +16,7 @@ import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,7 @@ def test_a_burst_that_overflows_the_event_queue_is_found_by_one_look(home: House
         daemon = home.start()
         eventually(lambda: watches(home, "burst"), "watched")
     before = eventually(lambda: home.status("burst")["last_scan"], "looked at for the first time")
+    eventually(lambda: datetime.now(UTC) >= datetime.fromisoformat(before) + timedelta(seconds=1), "another second")
     daemon.send_signal(signal.SIGSTOP)  # nobody takes anything from the queue meanwhile
     for number in range(3000):
         (folder / f"{number}.wav").write_bytes(b"x" * 2048)
