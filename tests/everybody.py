@@ -12,9 +12,28 @@ import sys
 import tempfile
 from typing import Any
 
-from scriptixd.cli import asking, checking, deciding, explaining, main, planning, rendering
+from scriptixd.cli import (
+    asking,
+    backing,
+    checking,
+    converting,
+    deciding,
+    explaining,
+    forgetting,
+    installing,
+    listing,
+    main,
+    pausing,
+    planning,
+    rendering,
+    reporting,
+    uninstalling,
+)
 
-READY = (asking, checking, deciding, explaining, planning, rendering)  # imported once, for all
+READY = (  # imported once, for all
+    asking, backing, checking, converting, deciding, explaining, forgetting, installing, listing, pausing, planning,
+    rendering, reporting, uninstalling,
+)  # fmt: skip
 
 
 def asked(arguments: list[str]) -> tuple[int, str, str]:

@@ -26,8 +26,8 @@ from typing import Final, Self
 
 LIBRARIES: Final = (
     "sqlite3", "requests", "yaml", "pydantic", "typer", "rich.console", "rich.table", "rich.progress", "tinytag",
-    "sdnotify", "tusclient.client", "tusclient.uploader.uploader", "watchdog.observers", "zoneinfo", "multiprocessing",
-    "concurrent.futures", "email.utils", "uuid", "secrets", "ipaddress", "shutil", "ctypes",
+    "sdnotify", "apprise", "tusclient.client", "tusclient.uploader.uploader", "watchdog.observers", "zoneinfo",
+    "multiprocessing", "concurrent.futures", "email.utils", "uuid", "secrets", "ipaddress", "shutil", "ctypes",
 )  # fmt: skip
 
 PRODUCT: Final = ("scriptixd.cli.verbs", "scriptixd.cli.running", "scriptixd.daemon.daemon", "scriptixd.delivery")

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import pytest
-from fakes import DUTCH, Call, Service, World, memory_disk, sha256
+from fakes import DUTCH, STRIDE, Call, Service, World, memory_disk, sha256
 
 from scriptixd.errors import Away
 from scriptixd.jobs.job import State
@@ -231,9 +231,7 @@ def test_a_crash_anywhere_costs_nothing_and_loses_nothing(disk: Path, lost_repli
     assert "before an opinion" in moments
     assert {"before create", "after create", "before send", "after send", "after look"} <= set(moments)
     assert len(moments) > 100
-    # Beyond what the first journey has shown of each moment, the second one needs but every other.
-    step = 2 if lost_replies else 1
-    for at in range(random.randrange(step), len(moments), step):
+    for at in range(random.randrange(STRIDE), len(moments), STRIDE):
         run(disk / "world", at, lost_replies)
 
 

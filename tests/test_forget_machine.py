@@ -74,7 +74,7 @@ class Forgetful(Machine):
 
 
 Forgetful.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -253,7 +253,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT)
     try:
         _refuse_newer(connection, path)  # before anything of another program's is touched
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or it is nothing but a wish
+        if connection.execute("PRAGMA page_count").fetchone() == (0,):  # later it is nothing but a wish, and a write
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         os.chmod(path, 0o640)  # transcripts are nobody's business but the service's and its group's
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
