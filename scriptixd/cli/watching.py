@@ -122,7 +122,6 @@ def _size(console: Console) -> tuple[int, int]:
 
 
 def _foot(seen: Sight, hidden: int) -> Text:
-
     more = f", {hidden} more line(s)" if hidden > 0 else ""
     return Text(f"Ctrl-C ends; {moment(seen.now, seen.now)}{more}", style="dim")
 
@@ -135,13 +134,17 @@ def _other_screen(console: Console) -> Iterator[None]:
 
 @contextmanager
 def _silent_keys() -> Iterator[None]:
-    """What is typed meanwhile is neither shown nor left to the shell."""
+    """What is typed meanwhile is neither shown nor left to the shell, and no key throws away what is being drawn.
+
+    Without NOFLSH Ctrl-C and Ctrl-Z discard what the terminal has not read yet: half an escape sequence, or the cursor.
+    """
     if not sys.stdin.isatty():
         yield
         return
     keys = sys.stdin.fileno()
     before = termios.tcgetattr(keys)
-    silent = [*before[:3], before[3] & ~(termios.ECHO | termios.ICANON), *before[4:]]
+    flags = before[3] & ~(termios.ECHO | termios.ICANON) | termios.NOFLSH
+    silent = [*before[:3], flags, *before[4:]]
     termios.tcsetattr(keys, termios.TCSADRAIN, silent)
     try:
         yield
