@@ -73,6 +73,18 @@ def test_no_line_ends_with_a_word_that_leans_on_the_next(language: str, text: st
     assert [word for word in ends(text, language) if word.lower() in lexicon(language).leaning] == []
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "parted"),
+    [
+        ("nl", "want daar is de meeste belangstelling voor.", "belangstelling"),
+        ("en", "nobody knows what the committee is waiting for.", "waiting"),
+        ("de", "deshalb lehnen wir den neuen Antrag heute ab.", "heute"),
+    ],
+)
+def test_a_preposition_that_nothing_follows_stays_with_what_came_before(language: str, text: str, parted: str) -> None:
+    assert parted not in ends(text, language)
+
+
 def test_a_sentence_ends_where_its_language_says_so() -> None:
     text = "We met on the thirteenth of May 13. Nobody came to the meeting that had been announced to everybody."
     assert "13." in ends(text, "en")

@@ -16,7 +16,8 @@ LEANING: Final = (
     "articles", "determiners", "prepositions", "conjunctions", "auxiliaries", "pronouns", "negations", "numerals",
     "adverbs", "titles", "names",
 )  # fmt: skip
-OPENING: Final = ("prepositions", "conjunctions")  # a break before one of these is where a reader would breathe
+PREPOSITIONS: Final = "prepositions"
+OPENING: Final = (PREPOSITIONS, "conjunctions")  # a break before one of these is where a reader would breathe
 ADJECTIVES: Final = "adjectives"
 ENDINGS: Final = "adjective-endings"  # of words that are longer than these by MORE letters
 PARTICLES: Final = "particles"  # the second half of a verb: a break before one of these parts it from the first
@@ -41,6 +42,7 @@ class Lexicon:
 
     leaning: frozenset[str] = frozenset()
     opening: frozenset[str] = frozenset()
+    prepositions: frozenset[str] = frozenset()
     adjectives: frozenset[str] = frozenset()
     endings: tuple[str, ...] = ()
     particles: frozenset[str] = frozenset()
@@ -76,6 +78,7 @@ def lexicon(language: str) -> Lexicon:
     return Lexicon(
         leaning=of(*LEANING),
         opening=of(*OPENING),
+        prepositions=of(PREPOSITIONS),
         adjectives=of(ADJECTIVES),
         endings=tuple(sorted(of(ENDINGS))),
         particles=of(PARTICLES),
