@@ -225,7 +225,11 @@ def test_captions_are_as_the_folder_or_its_rule_wants_them(desk: Desk) -> None:
     [
         ("profile: mine", "captions.profile: must be netflix, bbc or dutch"),
         ("max_lines: 3", "captions: cannot be kept: a cue has one line or two"),
-        ("min_duration: 9s", "captions: cannot be kept: no cue can be made with these numbers"),
+        ("min_duration: 9s", "captions: cannot be kept: no cue is shown for 9 s at the least and 7 s at the most"),
+        (
+            "min_duration: 0",
+            "captions: cannot be kept: no cue can be made unless its characters, speed and shortest duration",
+        ),
         ("chars_per_second: fast", "captions.chars_per_second: must be a number above 0"),
         ("chars_per_second: 0", "captions.chars_per_second: must be a number above 0"),
         ('vtt_note: "a\\nb"', "captions.vtt_note: must be one line of plain text"),
@@ -235,6 +239,44 @@ def test_captions_are_as_the_folder_or_its_rule_wants_them(desk: Desk) -> None:
 def test_captions_that_cannot_be_made_are_refused(desk: Desk, setting: str, sentence: str) -> None:
     (problem,) = desk.problems(desk.folder("captions:", f"  {setting}"))
     assert f"folders[0].{sentence}" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            """\
+            api: {key: "${KEY}"}
+            defaults: {language: nl, document_type: caption, captions: {min_duration: 5s}}
+            folders:
+              - path: /srv/one
+              - path: /srv/two
+                captions: {max_duration: 3s}
+            """,
+            "config.yaml:6: folders[1].captions",
+        ),
+        (
+            """\
+            api: {key: "${KEY}"}
+            defaults: {language: nl, document_type: caption, captions: {max_lines: 1}}
+            folders:
+              - path: /srv/one
+                captions: {min_duration: 5s}
+                rules:
+                  - match: "en/**"
+                    language: en
+                  - match: "fr/**"
+                    captions: {max_duration: 3s}
+            """,
+            "config.yaml:10: folders[0].rules[1].captions",
+        ),
+    ],
+)
+def test_captions_that_cannot_be_made_together_are_told_where_the_second_number_stands(
+    desk: Desk, text: str, place: str
+) -> None:
+    refused = "cannot be kept: no cue is shown for 5 s at the least and 3 s at the most"
+    assert desk.problems(text) == [f"{place}: {refused}"]
 
 
 def test_the_json_is_written_last_and_cannot_be_left_out(desk: Desk) -> None:
