@@ -374,6 +374,11 @@ def test_a_slip_of_the_pen_in_a_rule_is_the_only_problem_that_is_told(desk: Desk
     ]
 
 
+def test_a_setting_one_level_too_deep_is_the_only_problem_that_is_told(desk: Desk) -> None:
+    (problem,) = desk.problems(SMALL.replace("language: nl", "scriptix: {language: nl}"))
+    assert problem.endswith("folders[0].scriptix.language: unknown setting (it belongs to folders[0] itself)")
+
+
 @pytest.mark.parametrize("name", sorted(FolderBlock.model_fields.keys() - PathBlock.model_fields.keys()))
 def test_what_belongs_to_a_folder_as_a_whole_is_refused_in_a_rule_with_the_reason(desk: Desk, name: str) -> None:
     (problem,) = desk.problems(desk.folder("rules:", f"  - {{match: en/**, {name}: null}}"))
@@ -655,6 +660,13 @@ def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
         ("limits: {upload: 1}", "unknown setting (did you mean 'uploads'?)"),
         ("files_per_day: 5", "unknown setting (it belongs under 'limits')"),
         ("match: 'en/**'", "unknown setting (it belongs under 'rules')"),
+        ("scriptix: {language: nl}", "unknown setting (it belongs to folders[0] itself)"),
+        (
+            "rules: [{match: en/, output: {outputs: [json]}}]",
+            "unknown setting (it belongs to folders[0].rules[0] itself)",
+        ),
+        ("rules: [{match: en/, captions: {watch: poll}}]", "unknown setting (it belongs to folders[0] itself)"),
+        ("timezone: UTC", "unknown setting (it belongs at the top of the file, where 'folders' stands)"),
         ("rules: {match: 'en/**'}", "must be a list, as [a, b] or with '- ' before each item"),
         ("rules: ['en/**']", "must be a mapping, with a name and a value on each line below it"),
         ("rules: [{language: en}]", "is required: a pattern such as 'en/**' for the files it is about"),
