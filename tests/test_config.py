@@ -1254,6 +1254,12 @@ def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> No
     assert loaded.notify.urls[0].reveal() == "mailtos://scriptixd:password@example.org?to=media@example.org"
 
 
+def test_the_example_names_every_setting_that_a_rule_may_not_have() -> None:
+    told = re.search(r"whatever stands above but (.*?), which belong to the folder", EXAMPLE.read_text(), re.DOTALL)
+    assert told is not None
+    assert set(re.findall(r"`(\w+)`", told[1])) == RuleBlock.elsewhere.keys() - {"rules"}
+
+
 def test_every_setting_of_the_example_has_a_sentence(desk: Desk) -> None:
     lines = EXAMPLE.read_text().splitlines()
     for number, line in enumerate(lines):
