@@ -19,6 +19,7 @@ from scriptixd.cli.units import Instance, shipped_file
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
 from scriptixd.jobs.store.views import STATES
 from scriptixd.jobs.transitions import TRANSITIONS, Target
+from scriptixd.watch.filters import EXTENSIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -200,6 +201,11 @@ def test_each_sentence_of_the_table_of_troubles_is_one_that_is_said() -> None:
     missing = [one for one in quoted if one not in of_systemd and not any(one in literal for literal in known)]
     assert missing == []
     assert len(quoted) == len(rows)
+
+
+def test_the_readme_names_every_ending_of_a_recording() -> None:
+    told = README.partition("**What counts as a recording**")[2].split("```")[1].split()
+    assert sorted(told) == sorted(EXTENSIONS)
 
 
 def test_the_readme_links_to_each_of_its_sections() -> None:
