@@ -26,6 +26,13 @@ LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks of 20
 OTHER = LONG[::-1]
 
 
+def ours(**about: object) -> bytes:
+    """What scriptixd says of itself in a JSON about LONG, but for what is told here."""
+    source = {"size": len(LONG), "sha256": sha256(LONG)}
+    request = {"language": "en", "document_type": "caption"}
+    return json.dumps({"scriptixd": {"source": source, "request": request, "session_id": "s", **about}}).encode()
+
+
 class Office(World):
     """A world in which sidecars are written, and only recordings are picked up."""
 
@@ -200,8 +207,19 @@ def test_a_transcript_of_other_content_is_no_transcript_of_this(done: Office) ->
         b'{"scriptixd": {"source": {"size": 52, "sha256": "x"}, "request": {}, "session_id": "s"}}',
         b'{"scriptixd": {"source": {"size": "many"}}}',
         b"[" * 100_000,
+        b"null",
+        b"42",
+        b'"a sentence"',
+        ours(source={"size": float("inf"), "sha256": sha256(LONG)}),
+        ours(session_id="\ud800"),
+        ours(request={"language": "\ud800", "document_type": "caption"}),
+        ours(request={"language": ["en"], "document_type": "caption"}),
+        ours(request={"language": "en", "document_type": "caption", "diarization": []}),
     ],
-    ids=["empty", "text", "list", "object", "null", "no hash", "no size", "deep"],
+    ids=[
+        *("empty", "text", "list", "object", "null", "no hash", "no size", "deep", "nothing", "number", "sentence"),
+        *("endless", "no session", "no UTF-8", "two languages", "no yes or no"),
+    ],
 )
 def test_what_else_is_called_json_is_nobodys_transcript(office: Office, text: bytes) -> None:
     office.put("a.wav", LONG)
