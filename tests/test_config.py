@@ -51,6 +51,7 @@ NOTHING_MATCHES = "can match nothing: patterns are about paths below the folder,
 NO_HOURS = "must be hours such as '19:00-07:00', or several: '12:00-13:00, 19:00-07:00'"
 NO_RATE = "must be a rate such as 500KiB/s or 20MiB/s, or null for as fast as it goes"
 TOO_SLOW = "must be at least 1KiB/s; upload_hours and scriptixd pause keep uploads from going on at all"
+USE_A_VARIABLE = "use ${VARIABLE}, or chmod 0640"
 ENVIRONMENT = {"KEY": KEY, "HOME": "/home/somebody"}
 
 SMALL = """\
@@ -715,6 +716,24 @@ def test_a_wrong_setting_of_the_service_is_one_problem_on_its_line(desk: Desk, s
 @pytest.mark.parametrize("url", ["http://localhost:8080/api/v3/", "http://127.0.0.1:1/", "http://[::1]:8080"])
 def test_http_is_allowed_to_this_very_machine(desk: Desk, url: str) -> None:
     assert desk.load(desk.api(f"url: '{url}'")).api.url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("header", ["Bearer s3cr3t-t0k3n", "Bearer ${TOKEN}"])
+def test_a_header_of_a_webhook_that_everybody_can_read_is_a_warning(desk: Desk, header: str) -> None:
+    webhook = f'scriptix: {{webhook: {{url: "https://a.example/", headers: {{Authorization: "{header}"}}}}}}'
+    text = desk.folder("rules:", "  - match: en/", f"    {webhook}")
+    desk.path.touch()
+    desk.path.chmod(0o644)
+    warnings = desk.load(text, {**ENVIRONMENT, "TOKEN": "s3cr3t-t0k3n"}).warnings
+    assert "s3cr3t-t0k3n" not in "".join(warnings)
+    place = f"{desk.path}:8: folders[0].rules[0].scriptix.webhook.headers: "
+    assert [one.removeprefix(place) for one in warnings] == (
+        [f"what a header holds stands in the configuration, which everybody can read: {USE_A_VARIABLE} {desk.path}"]
+        if "$" not in header
+        else []
+    )
+    desk.path.chmod(0o640)
+    assert desk.load(text, {**ENVIRONMENT, "TOKEN": "s3cr3t-t0k3n"}).warnings == ()
 
 
 def test_webhook_options_do_not_hide_in_the_document(desk: Desk) -> None:
