@@ -462,6 +462,14 @@ def test_a_flood_is_asked_about_above_a_number_of_files_or_of_hours(desk: Desk) 
 # Limits, and what is erased
 
 
+def test_somebody_to_ask_whom_no_note_names_is_a_warning(desk: Desk) -> None:
+    (warning,) = desk.load(desk.folder("contact: Anna, room 12")).warnings
+    assert warning.startswith(f"{desk.path}:6: folders[0].contact: is told nobody: set 'problem_note: true'")
+    assert desk.load(desk.folder("contact: Anna, room 12", "problem_note: true")).warnings == ()
+    noted = desk.folder("contact: Anna") + "defaults: {problem_note: true}\n"
+    assert desk.load(noted).warnings == ()
+
+
 def test_limits_are_of_all_folders_and_of_each(desk: Desk) -> None:
     loaded = desk.load(
         """\

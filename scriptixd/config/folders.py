@@ -20,6 +20,7 @@ from scriptixd.config.rules import (
     bounds_of,
     check,
     check_captions,
+    check_contact,
     check_hours,
     check_required,
     check_sizes,
@@ -70,6 +71,7 @@ def folders(
         rules = _rules(merged, block, index, findings)
         check_sizes(merged, ("folders", index), findings)
         check_captions(merged, defaults, ("folders", index), findings)
+        check_contact(merged, block, index, findings)
         check_hours(merged, of_all, index, findings)
         if place is not None:
             rooted.append(place)

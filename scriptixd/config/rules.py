@@ -113,6 +113,12 @@ def check_hours(block: FolderBlock, of_all: BoundsBlock, index: int, findings: F
         )
 
 
+def check_contact(block: FolderBlock, own: FolderBlock, index: int, findings: Findings) -> None:
+    """Of a merged block: somebody to ask, named where nothing is written that would say so."""
+    if own.contact and not block.problem_note:
+        findings.warn(("folders", index, "contact"), "is told nobody: set 'problem_note: true', whose file names it")
+
+
 def check_sizes(block: PathBlock, place: Location, findings: Findings) -> None:
     """Of a merged block: `place` is where a size was set that does not fit the other."""
     if block.min_size > block.max_size:
