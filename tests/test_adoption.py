@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -279,6 +280,17 @@ def test_a_copy_of_what_is_stored_no_more_gets_the_transcript_from_the_sidecar(d
     assert {"copy.json", "copy.srt"} <= set(done.files())
     assert done.path("copy.srt").read_bytes() == done.path("a.srt").read_bytes()
     assert done.service.asked.total() == 0
+
+
+def test_the_log_names_the_copy_whose_content_is_known(done: Office, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    done.put("b.wav", LONG)
+    done.scan()
+    done.work()
+    (line,) = [
+        record.getMessage() for record in caplog.records if "its content is known already" in record.getMessage()
+    ]
+    assert line.startswith("council/b.wav: its content is known already: shares job 1, nothing is sent")
 
 
 def test_without_a_sidecar_the_service_is_asked_once(done: Office) -> None:
