@@ -15,6 +15,8 @@ from typing import Any
 import in_process
 import pytest
 
+from scriptixd.captions import Profile
+from scriptixd.captions.layout import layout_of
 from scriptixd.cli.units import Instance, shipped_file
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
 from scriptixd.jobs.store.views import STATES
@@ -201,6 +203,22 @@ def test_each_sentence_of_the_table_of_troubles_is_one_that_is_said() -> None:
     missing = [one for one in quoted if one not in of_systemd and not any(one in literal for literal in known)]
     assert missing == []
     assert len(quoted) == len(rows)
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_readme_tells_the_numbers_of_each_guide(profile: Profile) -> None:
+    guide = layout_of(profile)
+    shown = f"{guide.min_ms / 1000:g} to {guide.max_ms / 1000:g} s"
+    between = f"{guide.gap_ms / 1000:g} s; {guide.chain_ms / 1000:g} s"
+    size = f"{guide.max_chars} × {guide.max_lines}"
+    assert f"| `{profile}` | {size} | {shown} | {guide.chars_per_second:g} | {between} |" in README
+    east = {"Japanese": "ja", "Chinese": "zh", "Korean": "ko"}
+    of = {name: layout_of(profile, language) for name, language in east.items()}
+    told = {name: (one.max_chars, one.chars_per_second) for name, one in of.items()}
+    assert told == {"Japanese": (13, 7), "Chinese": (16, 11), "Korean": (16, 14)}
+    speeds = [layout_of(profile, language).chars_per_second for language in ("ar", "hi")]
+    assert speeds == ([23, 25] if profile is Profile.NETFLIX else [guide.chars_per_second] * 2)
+    assert layout_of(profile, "th").max_chars == 35
 
 
 def test_the_readme_names_every_ending_of_a_recording() -> None:
