@@ -46,7 +46,7 @@ def test_a_language_is_known_by_the_first_part_of_its_tag(tag: str) -> None:
     assert "de" in lexicon(tag).leaning
 
 
-@pytest.mark.parametrize("tag", ["", "xx", "../nl", "n", "nl.txt", "-nl"])
+@pytest.mark.parametrize("tag", ["", "xx", "../nl", "n", "nl.txt", "-nl", "n" * 300])
 def test_a_language_without_a_file_has_no_words(tag: str) -> None:
     assert lexicon(tag) is NONE
 

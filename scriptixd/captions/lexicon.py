@@ -25,6 +25,7 @@ ABBREVIATIONS: Final = "abbreviations"
 MANNERS: Final = "manners"  # capital-nouns, ordinal-stops, dash-spaced, dash-second
 CLASSES: Final = frozenset({*LEANING, ADJECTIVES, ENDINGS, PARTICLES, ABBREVIATIONS, MANNERS})
 MORE: Final = 3
+LONGEST_TAG: Final = 8  # letters of a language in a tag (RFC 5646); no disk has a file of any length
 SAME: Final = {"nb": "no", "nn": "no"}  # languages that are written alike, as far as their little words go
 
 
@@ -68,7 +69,7 @@ def lexicon(language: str) -> Lexicon:
     primary = language.replace("_", "-").partition("-")[0].lower()
     primary = SAME.get(primary, primary)
     file = files("scriptixd.captions.languages") / f"{primary}.txt"
-    if not primary.isalpha() or not file.is_file():
+    if not primary.isalpha() or len(primary) > LONGEST_TAG or not file.is_file():
         return NONE
     words = _parsed(file.read_text("utf-8"))
 
