@@ -18,6 +18,7 @@ import pytest
 from scriptixd.captions import Profile
 from scriptixd.captions.layout import layout_of
 from scriptixd.cli.units import Instance, shipped_file
+from scriptixd.config.load import load
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
 from scriptixd.jobs.store.views import STATES
 from scriptixd.jobs.transitions import TRANSITIONS, Target
@@ -203,6 +204,23 @@ def test_each_sentence_of_the_table_of_troubles_is_one_that_is_said() -> None:
     missing = [one for one in quoted if one not in of_systemd and not any(one in literal for literal in known)]
     assert missing == []
     assert len(quoted) == len(rows)
+
+
+def shown_settings() -> Iterator[str]:
+    """Every configuration of the README as a whole, with what it leaves to the rest of the file."""
+    for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
+        alone = [line for line in text.splitlines() if line.startswith("after_done:")]
+        for shown in [f"folders: [{{path: /srv/media, {line}}}]\n" for line in alone] or [text]:
+            folders = "" if "folders:" in shown else "folders: [{path: /srv/media}]\n"
+            yield f"{shown}{folders}defaults: {{language: nl, document_type: caption}}\n"
+
+
+@pytest.mark.parametrize("text", [*shown_settings()])
+def test_every_configuration_that_the_readme_shows_is_one(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    variables = {"NOTIFY_MAIL": "mailtos://user:password@example.org", "NOTIFY_CHAT": "json://example.org"}
+    assert load(path, variables, with_key=False).warnings == ()
 
 
 @pytest.mark.parametrize("profile", Profile)
