@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +25,13 @@ from scriptixd.roots.root import Stat
 
 LONG = b"abcdefghijklmnopqrstuvwxyz" * 2  # three chunks of 20
 OTHER = LONG[::-1]
+
+
+def ours(**about: object) -> bytes:
+    """What scriptixd says of itself in a JSON about LONG, but for what is told here."""
+    source = {"size": len(LONG), "sha256": sha256(LONG)}
+    request = {"language": "en", "document_type": "caption"}
+    return json.dumps({"scriptixd": {"source": source, "request": request, "session_id": "s", **about}}).encode()
 
 
 class Office(World):
@@ -200,8 +208,19 @@ def test_a_transcript_of_other_content_is_no_transcript_of_this(done: Office) ->
         b'{"scriptixd": {"source": {"size": 52, "sha256": "x"}, "request": {}, "session_id": "s"}}',
         b'{"scriptixd": {"source": {"size": "many"}}}',
         b"[" * 100_000,
+        b"null",
+        b"42",
+        b'"a sentence"',
+        ours(source={"size": float("inf"), "sha256": sha256(LONG)}),
+        ours(session_id="\ud800"),
+        ours(request={"language": "\ud800", "document_type": "caption"}),
+        ours(request={"language": ["en"], "document_type": "caption"}),
+        ours(request={"language": "en", "document_type": "caption", "diarization": []}),
     ],
-    ids=["empty", "text", "list", "object", "null", "no hash", "no size", "deep"],
+    ids=[
+        *("empty", "text", "list", "object", "null", "no hash", "no size", "deep", "nothing", "number", "sentence"),
+        *("endless", "no session", "no UTF-8", "two languages", "no yes or no"),
+    ],
 )
 def test_what_else_is_called_json_is_nobodys_transcript(office: Office, text: bytes) -> None:
     office.put("a.wav", LONG)
@@ -261,6 +280,17 @@ def test_a_copy_of_what_is_stored_no_more_gets_the_transcript_from_the_sidecar(d
     assert {"copy.json", "copy.srt"} <= set(done.files())
     assert done.path("copy.srt").read_bytes() == done.path("a.srt").read_bytes()
     assert done.service.asked.total() == 0
+
+
+def test_the_log_names_the_copy_whose_content_is_known(done: Office, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    done.put("b.wav", LONG)
+    done.scan()
+    done.work()
+    (line,) = [
+        record.getMessage() for record in caplog.records if "its content is known already" in record.getMessage()
+    ]
+    assert line.startswith("council/b.wav: its content is known already: shares job 1, nothing is sent")
 
 
 def test_without_a_sidecar_the_service_is_asked_once(done: Office) -> None:

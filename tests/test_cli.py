@@ -171,6 +171,14 @@ def test_convert_takes_every_setting_of_captions(desk: Desk, result: Path) -> No
         assert options[1] in done.stderr or "cue" in done.stderr
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e-300", "1e300"])
+@pytest.mark.parametrize("option", ["--min-duration", "--max-duration", "--chars-per-second", "--gap", "--chain"])
+def test_convert_takes_no_number_that_is_none(desk: Desk, result: Path, option: str, number: str) -> None:
+    done = desk.say("convert", str(result), option, number)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"'{option}'" in done.stderr
+
+
 def test_a_json_beside_a_recording_names_its_language(desk: Desk, result: Path) -> None:
     turns = [("A", [["Klaar?", 0.0, 0.2, 1]]), ("B", [["Ja.", 0.3, 0.4, 1]]), ("A", [["Dan", 5.0, 5.9, 1]])]
     results = [{"result": words, "speaker": speaker, "channel": 0} for speaker, words in turns]

@@ -51,6 +51,7 @@ NOTHING_MATCHES = "can match nothing: patterns are about paths below the folder,
 NO_HOURS = "must be hours such as '19:00-07:00', or several: '12:00-13:00, 19:00-07:00'"
 NO_RATE = "must be a rate such as 500KiB/s or 20MiB/s, or null for as fast as it goes"
 TOO_SLOW = "must be at least 1KiB/s; upload_hours and scriptixd pause keep uploads from going on at all"
+USE_A_VARIABLE = "use ${VARIABLE}, or chmod 0640"
 ENVIRONMENT = {"KEY": KEY, "HOME": "/home/somebody"}
 
 SMALL = """\
@@ -225,7 +226,11 @@ def test_captions_are_as_the_folder_or_its_rule_wants_them(desk: Desk) -> None:
     [
         ("profile: mine", "captions.profile: must be netflix, bbc or dutch"),
         ("max_lines: 3", "captions: cannot be kept: a cue has one line or two"),
-        ("min_duration: 9s", "captions: cannot be kept: no cue can be made with these numbers"),
+        ("min_duration: 9s", "captions: cannot be kept: no cue is shown for 9 s at the least and 7 s at the most"),
+        (
+            "min_duration: 0",
+            "captions: cannot be kept: no cue can be made unless its characters, speed and shortest duration",
+        ),
         ("chars_per_second: fast", "captions.chars_per_second: must be a number above 0"),
         ("chars_per_second: 0", "captions.chars_per_second: must be a number above 0"),
         ('vtt_note: "a\\nb"', "captions.vtt_note: must be one line of plain text"),
@@ -235,6 +240,44 @@ def test_captions_are_as_the_folder_or_its_rule_wants_them(desk: Desk) -> None:
 def test_captions_that_cannot_be_made_are_refused(desk: Desk, setting: str, sentence: str) -> None:
     (problem,) = desk.problems(desk.folder("captions:", f"  {setting}"))
     assert f"folders[0].{sentence}" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            """\
+            api: {key: "${KEY}"}
+            defaults: {language: nl, document_type: caption, captions: {min_duration: 5s}}
+            folders:
+              - path: /srv/one
+              - path: /srv/two
+                captions: {max_duration: 3s}
+            """,
+            "config.yaml:6: folders[1].captions",
+        ),
+        (
+            """\
+            api: {key: "${KEY}"}
+            defaults: {language: nl, document_type: caption, captions: {max_lines: 1}}
+            folders:
+              - path: /srv/one
+                captions: {min_duration: 5s}
+                rules:
+                  - match: "en/**"
+                    language: en
+                  - match: "fr/**"
+                    captions: {max_duration: 3s}
+            """,
+            "config.yaml:10: folders[0].rules[1].captions",
+        ),
+    ],
+)
+def test_captions_that_cannot_be_made_together_are_told_where_the_second_number_stands(
+    desk: Desk, text: str, place: str
+) -> None:
+    refused = "cannot be kept: no cue is shown for 5 s at the least and 3 s at the most"
+    assert desk.problems(text) == [f"{place}: {refused}"]
 
 
 def test_the_json_is_written_last_and_cannot_be_left_out(desk: Desk) -> None:
@@ -332,6 +375,11 @@ def test_a_slip_of_the_pen_in_a_rule_is_the_only_problem_that_is_told(desk: Desk
     ]
 
 
+def test_a_setting_one_level_too_deep_is_the_only_problem_that_is_told(desk: Desk) -> None:
+    (problem,) = desk.problems(SMALL.replace("language: nl", "scriptix: {language: nl}"))
+    assert problem.endswith("folders[0].scriptix.language: unknown setting (it belongs to folders[0] itself)")
+
+
 @pytest.mark.parametrize("name", sorted(FolderBlock.model_fields.keys() - PathBlock.model_fields.keys()))
 def test_what_belongs_to_a_folder_as_a_whole_is_refused_in_a_rule_with_the_reason(desk: Desk, name: str) -> None:
     (problem,) = desk.problems(desk.folder("rules:", f"  - {{match: en/**, {name}: null}}"))
@@ -412,6 +460,14 @@ def test_a_flood_is_asked_about_above_a_number_of_files_or_of_hours(desk: Desk) 
 
 
 # Limits, and what is erased
+
+
+def test_somebody_to_ask_whom_no_note_names_is_a_warning(desk: Desk) -> None:
+    (warning,) = desk.load(desk.folder("contact: Anna, room 12")).warnings
+    assert warning.startswith(f"{desk.path}:6: folders[0].contact: is told nobody: set 'problem_note: true'")
+    assert desk.load(desk.folder("contact: Anna, room 12", "problem_note: true")).warnings == ()
+    noted = desk.folder("contact: Anna") + "defaults: {problem_note: true}\n"
+    assert desk.load(noted).warnings == ()
 
 
 def test_limits_are_of_all_folders_and_of_each(desk: Desk) -> None:
@@ -613,6 +669,13 @@ def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
         ("limits: {upload: 1}", "unknown setting (did you mean 'uploads'?)"),
         ("files_per_day: 5", "unknown setting (it belongs under 'limits')"),
         ("match: 'en/**'", "unknown setting (it belongs under 'rules')"),
+        ("scriptix: {language: nl}", "unknown setting (it belongs to folders[0] itself)"),
+        (
+            "rules: [{match: en/, output: {outputs: [json]}}]",
+            "unknown setting (it belongs to folders[0].rules[0] itself)",
+        ),
+        ("rules: [{match: en/, captions: {watch: poll}}]", "unknown setting (it belongs to folders[0] itself)"),
+        ("timezone: UTC", "unknown setting (it belongs at the top of the file, where 'folders' stands)"),
         ("rules: {match: 'en/**'}", "must be a list, as [a, b] or with '- ' before each item"),
         ("rules: ['en/**']", "must be a mapping, with a name and a value on each line below it"),
         ("rules: [{language: en}]", "is required: a pattern such as 'en/**' for the files it is about"),
@@ -661,6 +724,24 @@ def test_a_wrong_setting_of_the_service_is_one_problem_on_its_line(desk: Desk, s
 @pytest.mark.parametrize("url", ["http://localhost:8080/api/v3/", "http://127.0.0.1:1/", "http://[::1]:8080"])
 def test_http_is_allowed_to_this_very_machine(desk: Desk, url: str) -> None:
     assert desk.load(desk.api(f"url: '{url}'")).api.url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("header", ["Bearer s3cr3t-t0k3n", "Bearer ${TOKEN}"])
+def test_a_header_of_a_webhook_that_everybody_can_read_is_a_warning(desk: Desk, header: str) -> None:
+    webhook = f'scriptix: {{webhook: {{url: "https://a.example/", headers: {{Authorization: "{header}"}}}}}}'
+    text = desk.folder("rules:", "  - match: en/", f"    {webhook}")
+    desk.path.touch()
+    desk.path.chmod(0o644)
+    warnings = desk.load(text, {**ENVIRONMENT, "TOKEN": "s3cr3t-t0k3n"}).warnings
+    assert "s3cr3t-t0k3n" not in "".join(warnings)
+    place = f"{desk.path}:8: folders[0].rules[0].scriptix.webhook.headers: "
+    assert [one.removeprefix(place) for one in warnings] == (
+        [f"what a header holds stands in the configuration, which everybody can read: {USE_A_VARIABLE} {desk.path}"]
+        if "$" not in header
+        else []
+    )
+    desk.path.chmod(0o640)
+    assert desk.load(text, {**ENVIRONMENT, "TOKEN": "s3cr3t-t0k3n"}).warnings == ()
 
 
 def test_webhook_options_do_not_hide_in_the_document(desk: Desk) -> None:
@@ -1198,6 +1279,12 @@ def test_the_settings_that_the_example_does_not_set_can_be_set(desk: Desk) -> No
     assert loaded.folders[0].after_done == AfterDone(("/usr/local/bin/publish", "council"), 60.0)
     assert loaded.notify is not None
     assert loaded.notify.urls[0].reveal() == "mailtos://scriptixd:password@example.org?to=media@example.org"
+
+
+def test_the_example_names_every_setting_that_a_rule_may_not_have() -> None:
+    told = re.search(r"whatever stands above but (.*?), which belong to the folder", EXAMPLE.read_text(), re.DOTALL)
+    assert told is not None
+    assert set(re.findall(r"`(\w+)`", told[1])) == RuleBlock.elsewhere.keys() - {"rules"}
 
 
 def test_every_setting_of_the_example_has_a_sentence(desk: Desk) -> None:

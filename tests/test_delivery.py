@@ -369,10 +369,12 @@ def test_a_directory_that_refuses_waits_without_losing_the_result(room: Room) ->
 
 def test_names_that_are_not_utf8_get_sidecars_too(room: Room) -> None:
     name = os.fsdecode(b"caf\xe9 \n.mp4")
+    outputs = ("srt", "vtt", "txt", "docx", "json")
+    room.folders.outputs = outputs
     source = room.ready(name)
     room.work()
     stem = os.fsdecode(b"caf\xe9 \n")
-    assert sorted(room.files()) == sorted([name, f"{stem}.json", f"{stem}.srt"])
+    assert sorted(room.files()) == sorted([name, *(f"{stem}.{output}" for output in outputs)])
     assert room.state(source) is DeliveryState.DELIVERED
     told = json.loads((room.place / f"{stem}.json").read_bytes())
     assert told["scriptixd"]["source"]["name"] == name

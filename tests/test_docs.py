@@ -15,10 +15,14 @@ from typing import Any
 import in_process
 import pytest
 
+from scriptixd.captions import Profile
+from scriptixd.captions.layout import layout_of
 from scriptixd.cli.units import Instance, shipped_file
+from scriptixd.config.load import load
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
 from scriptixd.jobs.store.views import STATES
 from scriptixd.jobs.transitions import TRANSITIONS, Target
+from scriptixd.watch.filters import EXTENSIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -200,6 +204,44 @@ def test_each_sentence_of_the_table_of_troubles_is_one_that_is_said() -> None:
     missing = [one for one in quoted if one not in of_systemd and not any(one in literal for literal in known)]
     assert missing == []
     assert len(quoted) == len(rows)
+
+
+def shown_settings() -> Iterator[str]:
+    """Every configuration of the README as a whole, with what it leaves to the rest of the file."""
+    for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
+        alone = [line for line in text.splitlines() if line.startswith("after_done:")]
+        for shown in [f"folders: [{{path: /srv/media, {line}}}]\n" for line in alone] or [text]:
+            folders = "" if "folders:" in shown else "folders: [{path: /srv/media}]\n"
+            yield f"{shown}{folders}defaults: {{language: nl, document_type: caption}}\n"
+
+
+@pytest.mark.parametrize("text", [*shown_settings()])
+def test_every_configuration_that_the_readme_shows_is_one(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    variables = {"NOTIFY_MAIL": "mailtos://user:password@example.org", "NOTIFY_CHAT": "json://example.org"}
+    assert load(path, variables, with_key=False).warnings == ()
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_readme_tells_the_numbers_of_each_guide(profile: Profile) -> None:
+    guide = layout_of(profile)
+    shown = f"{guide.min_ms / 1000:g} to {guide.max_ms / 1000:g} s"
+    between = f"{guide.gap_ms / 1000:g} s; {guide.chain_ms / 1000:g} s"
+    size = f"{guide.max_chars} × {guide.max_lines}"
+    assert f"| `{profile}` | {size} | {shown} | {guide.chars_per_second:g} | {between} |" in README
+    east = {"Japanese": "ja", "Chinese": "zh", "Korean": "ko"}
+    of = {name: layout_of(profile, language) for name, language in east.items()}
+    told = {name: (one.max_chars, one.chars_per_second) for name, one in of.items()}
+    assert told == {"Japanese": (13, 7), "Chinese": (16, 11), "Korean": (16, 14)}
+    speeds = [layout_of(profile, language).chars_per_second for language in ("ar", "hi")]
+    assert speeds == ([23, 25] if profile is Profile.NETFLIX else [guide.chars_per_second] * 2)
+    assert layout_of(profile, "th").max_chars == 35
+
+
+def test_the_readme_names_every_ending_of_a_recording() -> None:
+    told = README.partition("**What counts as a recording**")[2].split("```")[1].split()
+    assert sorted(told) == sorted(EXTENSIONS)
 
 
 def test_the_readme_links_to_each_of_its_sections() -> None:

@@ -141,6 +141,20 @@ def test_a_document_has_a_title_and_each_paragraph_below_its_time_and_speaker() 
     assert document.core_properties.title == "Raad 12 mei"
 
 
+@pytest.mark.parametrize("name", ["caf\udce9", "a\x1b[31mb", "a\nb", "a\ufffeb", "\udcff"])
+def test_a_document_is_made_of_whatever_a_recording_is_called(name: str) -> None:
+    document = word.Document(io.BytesIO(written("docx", MEETING, title=f"{name}.mp4") or b""))
+    assert document.core_properties.title.endswith(".mp4")
+    assert document.paragraphs[0].text == document.core_properties.title
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.text(min_size=1), st.text())
+def test_a_document_is_made_of_whatever_is_said_and_by_whomever(text: str, speaker: str) -> None:
+    said_so = json.dumps({"results": [{"result": [[text, 0.0, 1.0, 0.9]], "speaker": speaker}]})
+    assert word.Document(io.BytesIO(written("docx", read_result(said_so)) or b"")).paragraphs
+
+
 def test_the_same_transcript_gives_the_same_document() -> None:
     first = written("docx", MEETING) or b""
     assert written("docx", MEETING) == first

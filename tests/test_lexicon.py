@@ -46,7 +46,7 @@ def test_a_language_is_known_by_the_first_part_of_its_tag(tag: str) -> None:
     assert "de" in lexicon(tag).leaning
 
 
-@pytest.mark.parametrize("tag", ["", "xx", "../nl", "n", "nl.txt", "-nl"])
+@pytest.mark.parametrize("tag", ["", "xx", "../nl", "n", "nl.txt", "-nl", "n" * 300])
 def test_a_language_without_a_file_has_no_words(tag: str) -> None:
     assert lexicon(tag) is NONE
 
@@ -71,6 +71,18 @@ def ends(text: str, language: str) -> list[str]:
 )
 def test_no_line_ends_with_a_word_that_leans_on_the_next(language: str, text: str) -> None:
     assert [word for word in ends(text, language) if word.lower() in lexicon(language).leaning] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "parted"),
+    [
+        ("nl", "want daar is de meeste belangstelling voor.", "belangstelling"),
+        ("en", "nobody knows what the committee is waiting for.", "waiting"),
+        ("de", "deshalb lehnen wir den neuen Antrag heute ab.", "heute"),
+    ],
+)
+def test_a_preposition_that_nothing_follows_stays_with_what_came_before(language: str, text: str, parted: str) -> None:
+    assert parted not in ends(text, language)
 
 
 def test_a_sentence_ends_where_its_language_says_so() -> None:

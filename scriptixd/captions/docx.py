@@ -12,15 +12,19 @@ from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from scriptixd.captions.paragraphs import NO_SPEECH, Paragraph
+from scriptixd.captions.wording import one_line
 
 _NO_DATE: Final = datetime(1980, 1, 1, tzinfo=UTC)  # the first that a ZIP file knows
 
 
 def docx(paragraphs: Sequence[Paragraph], title: str) -> bytes:
-    """A title, and each paragraph below its time (from the start, h:mm:ss) and its speaker. ImportError without it."""
+    """A title, and each paragraph below its time (from the start, h:mm:ss) and its speaker. ImportError without it.
+
+    A title may be the name of a file, with bytes in it that no XML can hold: these are left out.
+    """
     from docx import Document  # noqa: PLC0415 - an extra, and as long to import as everything else together
 
-    document = Document()
+    document, title = Document(), one_line(title)
     document.core_properties.title = title
     document.core_properties.author = ""
     document.core_properties.created = document.core_properties.modified = _NO_DATE

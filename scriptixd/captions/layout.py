@@ -29,8 +29,11 @@ class Layout:
     def __post_init__(self) -> None:
         if self.max_lines not in (1, 2):
             raise ValueError("a cue has one line or two")
-        if self.max_chars < 1 or self.chars_per_second <= 0 or self.gap_ms < 0 or not 0 < self.min_ms <= self.max_ms:
-            raise ValueError("no cue can be made with these numbers")
+        if self.min_ms > self.max_ms:
+            shortest, longest = self.min_ms / 1000, self.max_ms / 1000
+            raise ValueError(f"no cue is shown for {shortest:g} s at the least and {longest:g} s at the most")
+        if self.max_chars < 1 or self.chars_per_second <= 0 or self.gap_ms < 0 or self.min_ms <= 0:
+            raise ValueError("no cue can be made unless its characters, speed and shortest duration are above 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ LEANING: Final = (
     "articles", "determiners", "prepositions", "conjunctions", "auxiliaries", "pronouns", "negations", "numerals",
     "adverbs", "titles", "names",
 )  # fmt: skip
-OPENING: Final = ("prepositions", "conjunctions")  # a break before one of these is where a reader would breathe
+PREPOSITIONS: Final = "prepositions"
+OPENING: Final = (PREPOSITIONS, "conjunctions")  # a break before one of these is where a reader would breathe
 ADJECTIVES: Final = "adjectives"
 ENDINGS: Final = "adjective-endings"  # of words that are longer than these by MORE letters
 PARTICLES: Final = "particles"  # the second half of a verb: a break before one of these parts it from the first
@@ -24,6 +25,7 @@ ABBREVIATIONS: Final = "abbreviations"
 MANNERS: Final = "manners"  # capital-nouns, ordinal-stops, dash-spaced, dash-second
 CLASSES: Final = frozenset({*LEANING, ADJECTIVES, ENDINGS, PARTICLES, ABBREVIATIONS, MANNERS})
 MORE: Final = 3
+LONGEST_TAG: Final = 8  # letters of a language in a tag (RFC 5646); no disk has a file of any length
 SAME: Final = {"nb": "no", "nn": "no"}  # languages that are written alike, as far as their little words go
 
 
@@ -41,6 +43,7 @@ class Lexicon:
 
     leaning: frozenset[str] = frozenset()
     opening: frozenset[str] = frozenset()
+    prepositions: frozenset[str] = frozenset()
     adjectives: frozenset[str] = frozenset()
     endings: tuple[str, ...] = ()
     particles: frozenset[str] = frozenset()
@@ -66,7 +69,7 @@ def lexicon(language: str) -> Lexicon:
     primary = language.replace("_", "-").partition("-")[0].lower()
     primary = SAME.get(primary, primary)
     file = files("scriptixd.captions.languages") / f"{primary}.txt"
-    if not primary.isalpha() or not file.is_file():
+    if not primary.isalpha() or len(primary) > LONGEST_TAG or not file.is_file():
         return NONE
     words = _parsed(file.read_text("utf-8"))
 
@@ -76,6 +79,7 @@ def lexicon(language: str) -> Lexicon:
     return Lexicon(
         leaning=of(*LEANING),
         opening=of(*OPENING),
+        prepositions=of(PREPOSITIONS),
         adjectives=of(ADJECTIVES),
         endings=tuple(sorted(of(ENDINGS))),
         particles=of(PARTICLES),

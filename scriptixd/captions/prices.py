@@ -59,7 +59,7 @@ class Shape:
     leans: bool = False  # on what follows: an article, a preposition, an auxiliary
     introduces: bool = False  # a conjunction or preposition
     describes: bool = False  # likely an adjective
-    particle: bool = False  # the second half of a verb
+    particle: bool = False  # the second half of a verb, or a preposition that nothing follows
     no_beginning: bool = False  # of a line, by the rules of Japanese and Chinese
     leans_back: bool = False  # on the word before, in a script without spaces
     always_capital: bool = False  # the English "I", which begins a sentence no more than any other word
@@ -75,6 +75,9 @@ def shape(text: str, words: Lexicon = NONE) -> Shape:
     lone = not any(character.isalnum() for character in text)
     opening = text in ONLY_OPENING
     stop = end == "."
+    known = stem.lower()
+    # With a comma or a full stop behind it, it begins nothing: "what are you waiting for?", "hij wijst het af."
+    trails = end != "" and end in SENTENCE_MARKS + CLAUSE_MARKS and known in words.prepositions
     return Shape(
         ends_sentence=end != "" and end in SENTENCE_MARKS,
         ends_with_stop=stop,
@@ -87,10 +90,10 @@ def shape(text: str, words: Lexicon = NONE) -> Shape:
         lower=stem[:1].islower(),
         letters=len(stem) if stem.isalpha() and not unspaced(stem) else 0,
         number=stem[:1].isdigit() and stem[-1:].isdigit(),
-        leans=stem.lower().replace("’", "'") in words.leaning,
-        introduces=stem.lower() in words.opening,
-        describes=words.is_adjective(stem.lower()),
-        particle=stem.lower() in words.particles,
+        leans=known.replace("’", "'") in words.leaning,
+        introduces=known in words.opening and not trails,
+        describes=words.is_adjective(known),
+        particle=known in words.particles or trails,
         no_beginning=no_beginning(text),
         leans_back=not text.isascii() and leans_back(stem),
         always_capital=stem.partition("'")[0] == "I",

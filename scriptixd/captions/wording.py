@@ -10,6 +10,7 @@ from unicodedata import category
 # These hold a number and its unit together ("10 000"), so they do not end a word.
 NON_BREAKING_SPACES = "\u00a0\u2007\u202f"
 BYTE_ORDER_MARK = "\ufeff"
+NO_CHARACTERS = "\ufffe\uffff"  # Unicode has none there, and XML allows none
 
 
 class _Characters(dict[int, int | str | None]):
@@ -26,7 +27,7 @@ def _decided(code: int) -> int | str | None:
     if kind in ("Zl", "Zp") or (character.isspace() and character not in NON_BREAKING_SPACES):
         return " "
     # A lone surrogate (Cs) cannot be written as UTF-8 at all.
-    if kind in ("Cc", "Cs") or character == BYTE_ORDER_MARK:
+    if kind in ("Cc", "Cs") or character == BYTE_ORDER_MARK or character in NO_CHARACTERS:
         return None
     return code
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from types import FrameType
 from typing import IO, Final
 
@@ -230,9 +231,9 @@ def _tell(place: Place) -> None:
     say("Everything is still there, to look at:", colour=Colour.BOLD)
     say(f"  {place.folder}  the recording, its captions, and the whole result as JSON")
     say(f"  {place.configuration}  the configuration")
-    say(f"  {place.state}  the state file: scriptixd explain {SAMPLE.name} -c {place.configuration}")
+    say(f"  {place.state}  the state file: scriptixd explain {SAMPLE.name} -c {quote(str(place.configuration))}")
     say(f"  {place.log}  the daemon's log")
-    say(f"Remove it with: rm -r {place.top}")
+    say(f"Remove it with: rm -r {quote(str(place.top))}")
     sys.stdout.flush()
 
 

@@ -10,6 +10,17 @@ from scriptixd.cli import completing
 
 CONFIG = "/etc/scriptixd/config.yaml"
 
+
+LEAST, MOST = 0.001, 1e6  # of seconds, or of characters in one: what is meant lies between
+
+
+def _sensible(number: float | None) -> float | None:
+    """Python takes `nan`, `inf` and 1e-300 for numbers, and no caption can be made with these."""
+    if number is not None and number != 0 and not LEAST <= abs(number) <= MOST:
+        raise typer.BadParameter("it must be a number such as 1.5")
+    return number
+
+
 Config = Annotated[
     str,
     typer.Option("--config", "-c", metavar="FILE", envvar="SCRIPTIXD_CONFIG", help="The configuration."),
@@ -60,17 +71,25 @@ SpeakerLabels = Annotated[
 MaxChars = Annotated[int | None, typer.Option("--max-chars", metavar="N", help="Characters in a line, at the most.")]
 MaxLines = Annotated[int | None, typer.Option("--max-lines", metavar="N", help="Lines in a cue: 1 or 2.")]
 MinDuration = Annotated[
-    float | None, typer.Option("--min-duration", metavar="S", help="Seconds that a cue is shown, at the least.")
+    float | None,
+    typer.Option("--min-duration", metavar="S", callback=_sensible, help="Seconds that a cue is shown, at the least."),
 ]
 MaxDuration = Annotated[
-    float | None, typer.Option("--max-duration", metavar="S", help="Seconds that a cue is shown, at the most.")
+    float | None,
+    typer.Option("--max-duration", metavar="S", callback=_sensible, help="Seconds that a cue is shown, at the most."),
 ]
 Speed = Annotated[
-    float | None, typer.Option("--chars-per-second", metavar="N", help="Characters that are read in a second.")
+    float | None,
+    typer.Option("--chars-per-second", metavar="N", callback=_sensible, help="Characters that are read in a second."),
 ]
-Gap = Annotated[float | None, typer.Option("--gap", metavar="S", help="Seconds between two cues, at the least.")]
+Gap = Annotated[
+    float | None, typer.Option("--gap", metavar="S", callback=_sensible, help="Seconds between two cues, at the least.")
+]
 Chain = Annotated[
-    float | None, typer.Option("--chain", metavar="S", help="Gaps that are shorter than so many seconds are closed.")
+    float | None,
+    typer.Option(
+        "--chain", metavar="S", callback=_sensible, help="Gaps that are shorter than so many seconds are closed."
+    ),
 ]
 SrtBom = Annotated[
     bool | None, typer.Option("--srt-bom/--no-srt-bom", help="A byte order mark in SRT, for players that need one.")

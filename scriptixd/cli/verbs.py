@@ -345,7 +345,7 @@ def demo(
 ) -> None:
     """Show the whole thing on a spoken sample.
 
-    In a temporary folder, which is removed afterwards; it needs no key and no network.
+    In a temporary folder, which is left for you to look at; it needs no key and no network.
     """
     from scriptixd.cli import demonstrating
 

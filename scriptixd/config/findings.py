@@ -109,6 +109,12 @@ class Findings:
         around = tuple(part for part in location[:-1] if isinstance(part, str))
         homes = [home for home in blocks(model) if name in model_at(model, home).model_fields]
         near = [home[len(around) :] for home in homes if home[: len(around)] == around]
+        above = (location[:length] for length in range(len(location) - 2, -1, -1))
+        holder = next((place for place in above if name in model_at(model, place).model_fields), None)
+        if holder is not None and not near:
+            self._meant.add((*holder, name))
+            whose = f"to {name_of(holder)} itself" if holder else "at the top of the file, where 'folders' stands"
+            return f"unknown setting (it belongs {whose})"
         close = difflib.get_close_matches(name.lower().replace("-", "_"), block.model_fields, n=1, cutoff=CLOSE)
         if close and not near:
             self._meant.add((*location[:-1], close[0]))

@@ -19,6 +19,8 @@ from scriptixd.config.rules import (
     after_done_of,
     bounds_of,
     check,
+    check_captions,
+    check_contact,
     check_hours,
     check_required,
     check_sizes,
@@ -68,6 +70,8 @@ def folders(
         merged = over(defaults, block)
         rules = _rules(merged, block, index, findings)
         check_sizes(merged, ("folders", index), findings)
+        check_captions(merged, defaults, ("folders", index), findings)
+        check_contact(merged, block, index, findings)
         check_hours(merged, of_all, index, findings)
         if place is not None:
             rooted.append(place)
@@ -84,6 +88,7 @@ def _rules(merged: FolderBlock, own: FolderBlock, index: int, findings: Findings
     rules = [over(merged, rule) for rule in merged.rules]
     check_required(merged, rules, index, at, findings)
     for place, rule in enumerate(rules):
+        check_captions(rule, merged, (*at, place), findings)
         if {"min_size", "max_size"} & merged.rules[place].model_fields_set:
             check_sizes(rule, (*at, place), findings)
     return rules

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from scriptixd.config import key
 from scriptixd.config.document import MAX_BYTES, Document, Scalar, parse
+from scriptixd.config.exposed import warn_if_open
 from scriptixd.config.findings import Findings
 from scriptixd.config.folders import folders
 from scriptixd.config.http import http
 from scriptixd.config.model import ApiBlock, ConfigurationFile
 from scriptixd.config.paths import absolute, lead, shares
-from scriptixd.config.receivers import notify_of, warn_if_open
+from scriptixd.config.receivers import notify_of
 from scriptixd.config.rules import bounds_of, check_bounds
 from scriptixd.config.settings import Api, Keep, Limits, Secret, Settings
 from scriptixd.errors import ConfigurationError

@@ -5,13 +5,9 @@ Whether apprise can use an address is not looked at here: loading it takes longe
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
-from scriptixd.config.document import Scalar, Value
 from scriptixd.config.findings import Findings
 from scriptixd.config.model import NotifyBlock
 from scriptixd.config.settings import Notify
@@ -33,16 +29,3 @@ def notify_of(block: NotifyBlock | None, findings: Findings) -> Notify | None:
     if not block.on:
         findings.add(("notify", "on"), "must name at least one topic; without 'notify' nobody is told anything")
     return Notify(block.urls, frozenset(block.on), block.names)
-
-
-def warn_if_open(root: Mapping[str, Value], path: Path, findings: Findings) -> None:
-    """Addresses hold passwords and tokens: they are not for everybody who can read the configuration."""
-    notify = root.get("notify")
-    urls = notify.get("urls") if isinstance(notify, dict) else None
-    written = [url for url in urls if isinstance(url, Scalar) and url.literal] if isinstance(urls, list) else []
-    if written and path.stat().st_mode & stat.S_IROTH:
-        findings.warn(
-            ("notify", "urls"),
-            "an address itself stands in the configuration, which everybody can read: use ${VARIABLE}, or "
-            f"chmod 0640 {path}",
-        )

@@ -81,10 +81,8 @@ def _check(block: PathBlock, place: Location, findings: Findings) -> None:
         findings.add((*place, "outputs"), "must contain 'json': it is written last, as the mark that all are there")
     if block.outputs is not None and len(set(block.outputs)) < len(block.outputs):
         findings.add((*place, "outputs"), "names an output twice")
-    try:
-        _style_of(block.captions)
-    except ValueError as error:
-        findings.add((*place, "captions"), f"cannot be kept: {error}")
+    if refusal := _refusal(block.captions):
+        findings.add((*place, "captions"), refusal)
     webhook = block.scriptix.webhook
     if webhook is not None and webhook.url is None:
         findings.add_missing((*place, "scriptix", "webhook", "url"), "is required: the address to call")
@@ -115,10 +113,22 @@ def check_hours(block: FolderBlock, of_all: BoundsBlock, index: int, findings: F
         )
 
 
+def check_contact(block: FolderBlock, own: FolderBlock, index: int, findings: Findings) -> None:
+    """Of a merged block: somebody to ask, named where nothing is written that would say so."""
+    if own.contact and not block.problem_note:
+        findings.warn(("folders", index, "contact"), "is told nobody: set 'problem_note: true', whose file names it")
+
+
 def check_sizes(block: PathBlock, place: Location, findings: Findings) -> None:
     """Of a merged block: `place` is where a size was set that does not fit the other."""
     if block.min_size > block.max_size:
         findings.add((*place, "max_size"), "must not be smaller than 'min_size'")
+
+
+def check_captions(block: PathBlock, under: PathBlock, place: Location, findings: Findings) -> None:
+    """Of a merged block: numbers that are right by themselves, and cannot be kept together with those under them."""
+    if not _refusal(under.captions) and (refusal := _refusal(block.captions)):
+        findings.add((*place, "captions"), refusal)
 
 
 def check_required(
@@ -208,6 +218,15 @@ def manner_of(block: CaptionsBlock) -> Manner:
     except ValueError:
         style = Style("", block.profile, speaker_labels=block.speaker_labels)
     return Manner(style, Writing(block.srt_bom, block.srt_newline is Newline.CRLF, block.vtt_note))
+
+
+def _refusal(block: CaptionsBlock) -> str:
+    """Why no captions can be made with these numbers; empty if they can."""
+    try:
+        _style_of(block)
+    except ValueError as error:
+        return f"cannot be kept: {error}"
+    return ""
 
 
 def _style_of(block: CaptionsBlock) -> Style:

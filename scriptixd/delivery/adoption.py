@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from typing import Any, Final
 
 from scriptixd.captions import Manner, Units
@@ -127,27 +126,37 @@ def read_transcript(root: Root, path: str) -> Lying | None:
     """What a JSON sidecar says; None where there is none, or it is nobody's that we know. ShareTrouble."""
     text = bytes_at(root, path, LARGEST)
     try:
-        return _lying(json.loads(text)) if text is not None else None
+        said = json.loads(text) if text is not None else None
+        return _lying(said) if isinstance(said, dict) else None
     except (ValueError, KeyError, TypeError, RecursionError):  # of whatever anybody calls .json
         return None
 
 
-def _lying(said: Any) -> Lying | None:
+def _lying(said: dict[str, Any]) -> Lying | None:
     about = said.pop(KEY)
-    source, request, session = about["source"], about["request"], about["session_id"]
-    known = {field.name for field in fields(Request)}
-    if not _SHA256.match(source["sha256"]) or not isinstance(session, str) or not set(request) <= known:
+    source, request, session = about["source"], _request(about["request"]), about["session_id"]
+    size, sha256 = source["size"], source["sha256"]
+    if request is None or not _SHA256.match(sha256) or type(size) is not int or not isinstance(session, str):
         return None
+    f"{session}{request.key}".encode()  # what is no UTF-8 cannot be remembered, and is ValueError
     fingerprint = about.get("key_fingerprint")
     return Lying(
-        int(source["size"]),
-        source["sha256"],
-        Request(**{**request, "document_type": DocumentType(request["document_type"])}),
+        size,
+        sha256,
+        request,
         json.dumps(said, ensure_ascii=False).encode("utf-8"),
         session,
         fingerprint if isinstance(fingerprint, str) else None,
         _seconds(said.get("result")),
     )
+
+
+def _request(said: dict[str, Any]) -> Request | None:
+    """What was asked; None where it is nothing that we ask."""
+    asked = Request(**{**said, "document_type": DocumentType(said["document_type"])})
+    texts, flags = (asked.language, asked.document), (asked.punctuation, asked.multichannel)
+    is_ours = all(isinstance(one, str) for one in texts) and all(isinstance(one, bool) for one in flags)
+    return asked if is_ours and isinstance(asked.diarization, bool | None) else None
 
 
 def _seconds(result: object) -> float | None:

@@ -52,11 +52,12 @@ class Recognition:
                     return self._store.jobs.paid_again(job, into.redo + 1, now.wall)
                 return Held(NOT_KEPT)
             self._store.jobs.keep_result(into, reply, now.wall)
+        sources = self._store.jobs.sources(job.id)  # afterwards they are the other job's
         shared = self._store.jobs.fold(job, now.wall)
         if shared is not None:
             LOG.info(
                 "%s: its content is known already: shares job %d, nothing is sent",
-                Place(job.folder),
+                Place(sources[0].folder, sources[0].path) if sources else Place(job.folder),
                 shared.id,
                 extra=figures(job.id, shared.session_id, size=job.stat.size),
             )
