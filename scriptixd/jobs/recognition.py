@@ -68,7 +68,9 @@ class Recognition:
 
     def beside(self, job: Job, source: Source, content: Content) -> Hashed | Adopted | Held | None:
         """What the transcripts that lie beside a source say; a hold that only these could lift holds without them."""
-        lying = [] if job.redo else [one for one in self._beside.transcripts(source) if _may_be_of(one, job)]
+        lying = [one for one in self._beside.transcripts(source) if _may_be_of(one, job)]
+        if job.redo:  # in spite of all that was known; what this state file never heard of was paid after its backup
+            lying = [one for one in lying if not self._store.contents.has_session(one.size, one.sha256, one.session_id)]
         if lying and job.sha256 is None:
             whole = content.extend(NOTHING, job.stat.size).digest.hexdigest()
             content.check()
