@@ -28,6 +28,7 @@ from house import House, eventually, house, spoken, tone
 from scriptixd.errors import Stopped
 from scriptixd.jobs.delivering import Delivered
 from scriptixd.jobs.events import (
+    Approved,
     Closing,
     Held,
     Postponed,
@@ -488,6 +489,24 @@ def test_asking_twice_does_no_harm_and_never_hits_another_file(world: World) -> 
     assert world.store.jobs.get(other.id) is not None
     assert world.store.sources.get(row.id) is not None
     assert world.store.forgetting.forget(FileToForget(999, False, world.now.wall), world.now.wall) is None
+
+
+@pytest.mark.parametrize("state", [State.CLOSING, State.UPLOADED, State.TRANSCRIBING])
+def test_what_was_forgotten_before_it_was_done_waits_for_a_yes_if_it_comes_again(world: World, state: State) -> None:
+    """It was paid for, or may have been, and nobody has its transcript: that is no dismissal of the new file."""
+    at(world, state)
+    content = world.path(f"{NAME}.wav").read_bytes()
+    world.path(f"{NAME}.wav").unlink()
+    asked_to_forget(world, f"{NAME}.wav")
+    world.erase_all()
+    again = world.drop("again.wav", content)
+    world.drive()
+    assert (world.state_of("again.wav"), world.job_of("again.wav").held_for) == (State.HELD, NOT_KEPT)
+    assert world.service.asked[Call.CREATE] == 1
+    world.store.jobs.apply(world.job_of("again.wav"), Approved(), world.now.wall)
+    world.drive()
+    assert (world.state_of("again.wav"), world.job_of("again.wav").id) == (State.READY, again.id)
+    assert world.service.asked[Call.CREATE] == 2
 
 
 def test_whoever_is_writing_a_sidecar_meanwhile_does_not(world: World) -> None:
