@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from desk import SCRIPT, Desk
-from house import House, house, tone
+from house import House, eventually, house, tone
 
 from scriptixd.errors import TargetTrouble
 from scriptixd.jobs.store import Store
@@ -210,3 +211,31 @@ def test_going_back_to_an_old_copy_costs_nothing(home: House, tmp_path: Path) ->
     }
     counts = home.sandbox.counts()
     assert (counts["created"], counts["completed"]) == (4, 4)
+
+
+def test_what_was_to_be_paid_again_when_the_copy_was_made_and_was_since_is_not_paid_a_third_time(
+    home: House, tmp_path: Path
+) -> None:
+    recording = home.folder("council", language="en") / "meeting.wav"
+    tone(recording, 0.5, 40)
+    home.start()
+    home.until(1)
+    home.say("pause")
+    home.say("redo", "--yes", str(recording))
+    copy = tmp_path / "copy.db"
+    home.say("backup", str(copy))
+    home.say("resume")
+    home.until(1)
+    assert home.stop()[0] == 0
+    paid = json.loads(recording.with_suffix(".json").read_text())["scriptixd"]["session_id"]
+    for left in tmp_path.glob("state.db*"):
+        left.unlink()
+    shutil.copyfile(copy, home.state)
+    home.start()
+    home.until(1, "found")  # it is paused, as it was
+    home.say("resume")
+    (row,) = home.until(1).values()
+    assert row["session_id"] == paid
+    assert home.sandbox.counts()["created"] == 2
+    assert home.say("redo", "--yes", str(recording)).returncode == 0
+    eventually(lambda: home.sandbox.counts()["completed"] == 3, "and a person still pays again on purpose")

@@ -8,11 +8,13 @@ import pty
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -535,6 +537,21 @@ def test_a_state_that_is_held_ends_a_second_daemon_with_75(desk: Desk) -> None:
     assert done.returncode == 75
     assert "is held by another scriptixd" in done.stderr
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_state_file_behind_a_link_is_one_for_all(desk: Desk, tmp_path: Path) -> None:
+    """Its log lies beside the file itself: whoever looked beside the link would miss what it has, and who holds it."""
+    link = tmp_path / "state.db"
+    link.symlink_to(desk.state)
+    desk.config.write_text(desk.config.read_text().replace(str(desk.state), str(link)))
+    with desk.store() as store:
+        with store.database.transaction() as connection:
+            connection.execute("INSERT INTO standstills VALUES ('court', 0)")
+        assert "uploads of court are paused" in desk.say("status").stdout
+        assert desk.say("backup", str(tmp_path / "copy.db")).returncode == 0
+        assert desk.typed("run", "--once").returncode == 75
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT folder FROM standstills").fetchall() == [("court",)]
 
 
 def test_a_damaged_state_file_is_a_sentence(desk: Desk) -> None:

@@ -972,6 +972,14 @@ def test_the_state_is_where_systemd_wants_it_or_in_the_home(desk: Desk) -> None:
     assert desk.load(SMALL, environment).state == Path("/var/lib/scriptixd/state.db")
 
 
+def test_a_link_to_the_state_file_is_the_file_that_it_leads_to(desk: Desk) -> None:
+    (desk.directory / "large").mkdir()
+    (desk.directory / "state.db").symlink_to("large/state.db")
+    assert desk.load(textwrap.dedent(SMALL) + "state: state.db\n").state == desk.directory / "large/state.db", (
+        "there or not"
+    )
+
+
 def test_a_directory_is_no_state_file(desk: Desk) -> None:
     (problem,) = desk.problems(textwrap.dedent(SMALL) + "state: .\n")
     assert problem.startswith("config.yaml:6: state: ")

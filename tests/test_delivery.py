@@ -21,6 +21,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Closing, Hashed, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import DeliveryState, Job
 from scriptixd.jobs.source import Source
+from scriptixd.jobs.store.requests import FileToForget
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.root import LIKE_ITS_DIRECTORY, FileAccess
 
@@ -432,6 +433,20 @@ def test_a_sidecar_that_was_read_back_too_early_is_not_written_twice(room: Room)
     room.work()
     assert room.state(source) is DeliveryState.DELIVERED
     assert disk.written == ["talk.srt", "talk.json"]
+
+
+def test_what_was_being_written_when_its_file_was_forgotten_does_not_stay(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, write = room.ready("talk.mp4"), LocalRoot.write
+
+    def slowly(root: LocalRoot, path: str, data: bytes, replaces: str | None, access: FileAccess) -> None:
+        assert room.store.forgetting.forget(FileToForget(source.id, True, room.clock), room.clock)
+        write(root, path, data, replaces, access)
+
+    monkeypatch.setattr(LocalRoot, "write", slowly)
+    room.work()
+    assert room.files().keys() == {"talk.mp4"}
 
 
 def test_whoever_takes_sidecars_away_as_they_appear_holds_up_nobody_for_ever(room: Room) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
@@ -26,7 +27,18 @@ from house import House, eventually, house, spoken, tone
 
 from scriptixd.errors import Stopped
 from scriptixd.jobs.delivering import Delivered
-from scriptixd.jobs.events import Closing, Held, Postponed, Rejected, SourceGone, UploadFinished, UploadOpened
+from scriptixd.jobs.events import (
+    Approved,
+    Closing,
+    Held,
+    Postponed,
+    Rejected,
+    ResultReady,
+    SessionKnown,
+    SourceGone,
+    UploadFinished,
+    UploadOpened,
+)
 from scriptixd.jobs.job import ACTIVE, Job, State
 from scriptixd.jobs.recognition import NOT_KEPT
 from scriptixd.jobs.store.requests import FileToForget, Verb
@@ -479,6 +491,24 @@ def test_asking_twice_does_no_harm_and_never_hits_another_file(world: World) -> 
     assert world.store.forgetting.forget(FileToForget(999, False, world.now.wall), world.now.wall) is None
 
 
+@pytest.mark.parametrize("state", [State.CLOSING, State.UPLOADED, State.TRANSCRIBING])
+def test_what_was_forgotten_before_it_was_done_waits_for_a_yes_if_it_comes_again(world: World, state: State) -> None:
+    """It was paid for, or may have been, and nobody has its transcript: that is no dismissal of the new file."""
+    at(world, state)
+    content = world.path(f"{NAME}.wav").read_bytes()
+    world.path(f"{NAME}.wav").unlink()
+    asked_to_forget(world, f"{NAME}.wav")
+    world.erase_all()
+    again = world.drop("again.wav", content)
+    world.drive()
+    assert (world.state_of("again.wav"), world.job_of("again.wav").held_for) == (State.HELD, NOT_KEPT)
+    assert world.service.asked[Call.CREATE] == 1
+    world.store.jobs.apply(world.job_of("again.wav"), Approved(), world.now.wall)
+    world.drive()
+    assert (world.state_of("again.wav"), world.job_of("again.wav").id) == (State.READY, again.id)
+    assert world.service.asked[Call.CREATE] == 2
+
+
 def test_whoever_is_writing_a_sidecar_meanwhile_does_not(world: World) -> None:
     at(world, State.READY)
     delivery = world.store.deliveries.due(world.now.wall, ["council"], ())
@@ -636,6 +666,37 @@ def test_a_terminal_is_asked_first_and_told_what_lies_there_still(desk: Desk, an
     assert f"erased for good, here and at Scriptix, of: {place}\n" in said
     assert f"These lie there still: {place}. Better remove them first" in said
     assert len(desk.rows()) == left
+
+
+def test_what_is_written_while_a_yes_is_waited_for_goes_with_the_rest(desk: Desk) -> None:
+    paid = (OPENED, Closing("a" * 64), UploadFinished(), SessionKnown("session-1", 0.0), ResultReady(b"{}", 1.0))
+    desk.add(f"{NAME}.mp4", *paid)
+    sidecar, text = desk.base / "council" / f"{NAME}.srt", b"what was said"
+    mother, child = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-m", "scriptixd", "forget", "--sidecars", "council"],
+            stdin=child, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, bufsize=0,
+            env={**os.environ, **desk.environment()},
+        ) as asked:  # fmt: skip
+            assert asked.stderr is not None
+            said = b""
+            while not said.endswith(b"[y/N] "):
+                said += asked.stderr.read(1) or pytest.fail(said.decode())
+            with desk.store() as store:
+                delivery = store.deliveries.due(time.time(), ["council"], ())
+                assert delivery is not None
+                digest = hashlib.sha256(text).hexdigest()
+                intended = store.deliveries.intend(delivery, "council", sidecar.name, "srt", digest, None)
+                sidecar.write_bytes(text)
+                store.deliveries.written(intended, time.time())
+            os.write(mother, b"y\n")
+            asked.communicate(timeout=60)
+    finally:
+        os.close(mother)
+        os.close(child)
+    assert asked.returncode == 0
+    assert not sidecar.exists()
 
 
 def test_what_is_not_known_cannot_be_forgotten(desk: Desk) -> None:

@@ -382,6 +382,24 @@ def test_what_was_told_survives_a_restart_and_what_was_not_is_told_after_it(worl
     assert [body.splitlines()[1] for body in receiver.bodies[2:]] == ["- council/b.wav: no media (convert it)"]
 
 
+def test_what_fails_after_a_time_so_quiet_that_all_history_was_forgotten_is_told(
+    world: World, receiver: Receiver
+) -> None:
+    """The numbers of its rows are given again, below the one that was told last."""
+    loop = Ears(world, receiver.url, on=NEWS)
+    for number in range(5):
+        reject(world, f"{number}.wav")
+    loop.look()
+    world.pass_time(400 * 86_400.0)
+    while world.store.expiry.history(world.now.wall - 365 * 86_400.0):
+        pass
+    loop.look()
+    reject(world, "new.wav")
+    loop.look(LOOK)
+    loop.look(GATHERING)
+    assert [body.splitlines()[1] for body in receiver.bodies] == ["- council/new.wav: no media (convert it)"]
+
+
 def test_what_there_was_before_anybody_was_to_be_told_is_not_told(world: World, receiver: Receiver) -> None:
     reject(world, "old.wav")
     loop = Ears(world, receiver.url)

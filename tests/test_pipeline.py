@@ -32,6 +32,7 @@ from scriptixd.jobs.events import (
     Dismissed,
     Hashed,
     Held,
+    LastPartKept,
     Postponed,
     Rejected,
     ResultReady,
@@ -48,7 +49,7 @@ from scriptixd.jobs.examination import RETAGGED
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pacing import BACKOFF_CAP, LOOK_CAP, SESSION_PATIENCE
 from scriptixd.jobs.pipeline import Step
-from scriptixd.jobs.ports import Doubt, Running, Unclear, Wait
+from scriptixd.jobs.ports import Doubt, Running, Standstill, Unclear, Wait
 from scriptixd.jobs.source import HELD_FOR_HOURS
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
@@ -739,6 +740,66 @@ def test_an_upload_of_which_nobody_knows_any_more_stops_for_a_person_and_is_neve
     assert isinstance(world.step(job).event, StillRunning)
     assert world.service.asked[Call.CREATE] == 1
     assert list(world.service.paid.values()) == [1]
+
+
+@pytest.mark.parametrize("sent", [0, 45], ids=["before", "in the middle of"])
+def test_a_last_part_that_may_not_be_sent_now_is_none_and_an_upload_that_expires_meanwhile_begins_anew(
+    world: World, sent: int
+) -> None:
+    """Nobody was given the end of it, which a job that is closing would have to allow for."""
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+
+    def pause(offset: int) -> None:
+        if offset >= sent:
+            world.limits.starved["council"] = Standstill("paused", "resume", None)
+
+    world.gauge.on_sent = pause
+    pause(0)
+    assert isinstance(world.step(job).event, LastPartKept)
+    waiting = fresh(world, job)
+    assert (waiting.state, waiting.closing_at, waiting.file_id) == (State.UPLOADING, None, job.file_id)
+    world.restart()
+    world.service.forget(job.file_id or "")
+    world.gauge.on_sent = lambda _offset: None
+    world.limits.starved.clear()
+    world.step_until(job, State.READY)
+    assert list(world.service.paid.values()) == [1]
+
+
+@pytest.mark.parametrize("data", [SMALL, LONG], ids=["the only part", "the last of several"])
+def test_an_upload_that_rested_for_long_is_asked_for_before_its_last_part_is_sent(world: World, data: bytes) -> None:
+    job = world.step_until(world.drop("a.wav", data), State.UPLOADING)
+    while len(data) - len(sent(world)[0]) > world.chunk_size:
+        world.step(job)
+    world.pass_time(86_400.0)
+    world.service.forget(fresh(world, job).file_id or "")
+    assert isinstance(world.step(job).event, UploadLost)
+    world.step_until(job, State.READY)
+    assert list(world.service.paid.values()) == [1]
+
+
+def test_a_last_part_that_is_stopped_goes_on_where_the_server_is(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    world.gauge.on_sent = lambda offset: setattr(world, "stopped", offset >= 45)
+    assert isinstance(world.step(job).event, LastPartKept)
+    world.gauge.on_sent = lambda _offset: None
+    world.stopped = False
+    world.restart()
+    world.step_until(job, State.READY)
+    assert (sent(world), world.service.asked[Call.CREATE]) == ([LONG], 1)
+
+
+def test_whoever_may_have_the_whole_last_part_is_asked_what_became_of_it(world: World) -> None:
+    job = world.step_until(world.drop("a.wav", LONG), State.CLOSING)
+    world.service.fail(Call.SEND, Stopped("no more requests"), after=True)
+    with pytest.raises(Stopped):
+        world.step(job)
+    assert fresh(world, job).state is State.CLOSING
+    world.service.forget(job.file_id or "")
+    world.limits.starved["council"] = Standstill("paused", "resume", None)
+    for _ in range(3):
+        assert isinstance(world.step(job).event, StillRunning)
+    assert world.service.asked[Call.CREATE] == 1
 
 
 def test_no_file_is_needed_to_find_out_that_everything_arrived(world: World) -> None:

@@ -157,6 +157,19 @@ def test_without_a_copy_nothing_is_changed(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("number", VERSIONS)
+def test_what_is_left_of_a_copy_that_was_cut_off_is_swept_by_the_next(number: int, tmp_path: Path) -> None:
+    path = restored(number, tmp_path / "state.db")
+    left = f".state.db.schema-{number}.20260501T120000Z.backup.k1ll3d_0.part"
+    for name in (left, f"{left}-journal", ".other.db.schema-1.20260501T120000Z.backup.x.part", ".mine.part"):
+        (tmp_path / name).write_text("half of every transcript")
+    open_state(path).close()
+    assert {one.name for one in tmp_path.glob(".*")} == {
+        ".other.db.schema-1.20260501T120000Z.backup.x.part",
+        ".mine.part",
+    }
+
+
+@pytest.mark.parametrize("number", VERSIONS)
 def test_a_newer_one_is_refused_with_a_sentence_and_left_as_it_is(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,6 @@ class File:
     view: SourceView
     place: str
     stays: bool  # it lies there still, or nobody can tell
-    sidecars: Sequence[Sidecar]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +59,18 @@ def forget(config: str, names: Sequence[str], *, sidecars: bool, yes: bool) -> i
     """Resolve, look, ask, hand over, and print what came of it; the exit code is 1 where something is still to do."""
     settings = settings_in(config)
     with reading(settings) as store:
-        files = _files(settings, store, _meant(settings, store, names))
+        files = _files(settings, _meant(settings, store, names))
         _refuse_half(settings, store, files)
     if not files:
         say("there is nothing to forget")
         return 0
     if not (yes or _says_yes(files)):
         return 0
+    with reading(settings) as store:  # also what was written while a yes was waited for
+        written = [one for file in files for one in _sidecars(store, file)]
     outcomes = hand_over(settings, Oblivion(files))
     _tell(files, outcomes)
     done = _emptied(settings) and None not in outcomes
-    written = [sidecar for one in files for sidecar in one.sidecars]
     left = _remove(settings, written) if sidecars else _lying(settings, written)
     _tell_out_of_reach(settings, left, files)
     return 0 if done and not (sidecars and any(one.failed for one in left)) else 1
@@ -96,17 +96,15 @@ def _of(settings: Settings, store: Store, text: str) -> Sequence[SourceView]:
     return below
 
 
-def _files(settings: Settings, store: Store, views: Sequence[SourceView]) -> Sequence[File]:
+def _files(settings: Settings, views: Sequence[SourceView]) -> Sequence[File]:
     there = _there(settings, views)
-    return [
-        File(
-            view,
-            absolute(settings, view.folder, view.path),
-            there[view.source_id],
-            [one for name in store.forgetting.names(view.source_id) for one in store.deliveries.sidecars_of(name)],
-        )
-        for view in views
-    ]
+    return [File(view, absolute(settings, view.folder, view.path), there[view.source_id]) for view in views]
+
+
+def _sidecars(store: Store, file: File) -> Iterator[Sidecar]:
+    """What was written for it, under whatever name."""
+    for name in store.forgetting.names(file.view.source_id):
+        yield from store.deliveries.sidecars_of(name)
 
 
 def _there(settings: Settings, views: Sequence[SourceView]) -> Mapping[int, bool]:

@@ -100,7 +100,10 @@ def _api(block: ApiBlock, secret: Secret | None) -> Api:
 
 
 def _state(setting: Path | None, near: Path, environment: Mapping[str, str], findings: Findings) -> Path | None:
-    """The state file: as it is set, else in systemd's directory for it, else in the user's home."""
+    """The state file: as it is set, else in systemd's directory for it, else in the user's home.
+
+    Without links: SQLite keeps its log beside the file itself, and the lock has to be one for all who use it.
+    """
     try:
         if setting is not None:
             path = absolute(setting, near, environment)
@@ -111,6 +114,7 @@ def _state(setting: Path | None, near: Path, environment: Mapping[str, str], fin
     except ValueError as error:
         findings.add(("state",), str(error))
         return None
-    if lead(path, shares()).directory:
+    place = lead(path, shares())
+    if place.directory:
         findings.add(("state",), f"{path} is a directory; the state is one file, such as {path / STATE}")
-    return path
+    return Path(place.path)

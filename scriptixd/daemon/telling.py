@@ -147,10 +147,11 @@ class Telling:
         newest = self._store.tidings.newest()
         for topic, state in COUNTED.items():
             mark = receiver.told.marks.get(topic)
-            if mark is None or not may_be_told(receiver.told, (topic, Word.NEWS), now.wall):
-                continue
-            mark = min(mark, newest)  # rows that were forgotten may have been the newest
-            if newest == mark:
+            if mark is not None and mark > newest:  # the newest rows were forgotten: their numbers are given again
+                mark = newest
+                receiver.told = replace(receiver.told, marks={**receiver.told.marks, topic: mark})
+                receiver.unsaved = True
+            if mark in (None, newest) or not may_be_told(receiver.told, (topic, Word.NEWS), now.wall):
                 continue
             stops = self._store.tidings.stopped(state, mark, newest, messages.NAMED)
             if stops.total:

@@ -216,6 +216,8 @@ class DeliveryRoom:
                 continue
             _read_back(order, sidecar)
             self._store.deliveries.written(sidecar, now.wall)
+            if not self._store.deliveries.stands(order.delivery):  # nobody knows any more that this lies there
+                seat.root.remove(place.path, digest)
             return
         raise NameTaken(
             f"every name for the {output} of {shown(order.source.path)} is somebody else's",

@@ -31,6 +31,11 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
+class LastPartKept:
+    """Nobody was given the end of the content since it was committed: for certain, nothing was paid."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hashed:
     """The content was read before any upload, because one of its size is known already."""
 
@@ -175,6 +180,7 @@ class RetryRequested:
 Event = (
     UploadOpened
     | Closing
+    | LastPartKept
     | Hashed
     | Adopted
     | ChunkAccepted

@@ -12,13 +12,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scriptixd.errors import Away, FileTrouble, OverBudget, ShareTrouble, SourceMissing, StateTrouble
+from scriptixd.errors import Away, FileTrouble, OverBudget, ShareTrouble, SourceMissing, StateTrouble, Stopped
 from scriptixd.jobs import pacing
 from scriptixd.jobs.asking import Asking, Progress, elsewhere, estranged, known
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import (
     ChunkAccepted,
     Event,
+    LastPartKept,
     Postponed,
     Rejected,
     Resettled,
@@ -43,6 +44,7 @@ LOG = logging.getLogger("scriptixd.pipeline")
 
 NOT_PICKED_UP: Final = "today's configuration does not pick it up"
 PERSON_AGAIN: Final = 3600.0  # s until somebody who waits for a person's word is asked about again
+HEARD_LASTS: Final = 3600.0  # s for which the server's offset is taken for known: what rests for longer may expire
 # These show that the service answered as it should.
 _ANSWERED: Final = (UploadOpened, ChunkAccepted, UploadFinished, SessionKnown, StillRunning, ResultReady)
 
@@ -94,7 +96,9 @@ class Pipeline:
         self._chunk_size = chunk_size
         self._originals = Originals(store, folders)
         self._opened: dict[int, tuple[int, UploadOpened]] = {}  # not written down yet, with the job's version
-        self._read: dict[int, Prefix] = {}  # where the server's offset was left, with the digest of what is before it
+        # Where the server's offset was left, with the digest of what is before it, and when: s of CLOCK_BOOTTIME.
+        self._read: dict[int, tuple[Prefix, float]] = {}
+        self._kept_back: set[int] = set()  # closing, and nobody was given the last byte since that was committed
         # Closing, and the server lacks a part: the folder that it is in, and the one whose limits it goes by.
         self._lacking: dict[int, tuple[str, str]] = {}
 
@@ -116,13 +120,7 @@ class Pipeline:
         if opened and version != job.version:
             self._store.erasures.plan_upload(job.id, opened, now.wall)
         self._opened.pop(job.id, None)
-        try:
-            outcome = opened if opened and version == job.version else steps[job.state](job, now)
-        except OverBudget:  # nothing was asked: what is known of the upload still holds
-            raise
-        except Exception:
-            self._read.pop(job.id, None)  # after any failure the server is asked for its offset
-            raise
+        outcome = opened if opened and version == job.version else self._made(job, steps[job.state], now)
         if outcome is None or isinstance(outcome, Progress):
             return Step(job, None, answered=outcome is Progress.ANSWERED)
         if isinstance(outcome, Job):
@@ -136,10 +134,29 @@ class Pipeline:
             if isinstance(outcome, UploadOpened):  # a full disk must not open one upload after the other
                 self._opened[job.id] = job.version, outcome
             raise
+        if after is None or after.state is not State.CLOSING:
+            self._kept_back.discard(job.id)
         if after is None or after.state not in (State.UPLOADING, State.CLOSING):
             self._read.pop(job.id, None)
             self._lacking.pop(job.id, None)
         return Step(after or job, outcome if after else None, answered=isinstance(outcome, _ANSWERED))
+
+    def _made(
+        self, job: Job, step: Callable[[Job, Now], Job | Event | Progress | None], now: Now
+    ) -> Job | Event | Progress | None:
+        """What a step comes to; after any failure the server is asked for its offset."""
+        try:
+            return step(job, now)
+        except OverBudget:  # nothing was asked: what is known of the upload still holds
+            raise
+        except Stopped:
+            self._read.pop(job.id, None)
+            if job.id in self._kept_back:
+                return LastPartKept()
+            raise
+        except Exception:
+            self._read.pop(job.id, None)
+            raise
 
     def _found(self, job: Job, now: Now) -> Job | Event | None:
         source = self._originals.of(job)
@@ -170,7 +187,7 @@ class Pipeline:
         except SourceMissing as missing:  # or its share is not mounted, and so are all the others not there
             raise ShareTrouble(missing.what, "the next look at its folder tells whether it is gone") from missing
         file_id = self._uploads.create(terms.request, terms.labels, source.name, job.stat.size)
-        self._read[job.id] = NOTHING
+        self._read[job.id] = NOTHING, now.boot
         labels = json.dumps(terms.labels.public(), ensure_ascii=True, sort_keys=True)
         return UploadOpened(file_id, self._uploads.origin, self._uploads.key_fingerprint, labels, seconds)
 
@@ -180,8 +197,7 @@ class Pipeline:
             return UploadLost(moved)
         if foreign := estranged(job, self._uploads.key_fingerprint):
             return UploadLost(foreign.reason)
-        prefix = self._read.get(job.id)
-        offset = self._offset(job) if prefix is None else prefix.length
+        prefix, offset = self._where(job, now)
         if offset is None:
             return UploadLost("Scriptix does not know the upload any more")
         source = self._originals.of(job)
@@ -201,7 +217,7 @@ class Pipeline:
             return _looked_at_again(job, missing.what, now)
         if self._recognition.is_forgotten(self._store.contents.same(replace(job, sha256=whole))):
             return UploadLost("its content was transcribed before, and that transcript is not stored any more")
-        self._read[job.id] = read
+        self._read[job.id] = read, now.boot
         after = self._store.jobs.close_or_fold(job, whole, now.wall)
         if after is not None and after.id != job.id:
             LOG.info(
@@ -211,13 +227,14 @@ class Pipeline:
                 after.id,
                 extra=figures(job.id, upload=job.file_id, size=job.stat.size),
             )
+        elif after is not None:
+            self._kept_back.add(job.id)
         return after
 
     def _closing(self, job: Job, now: Now) -> Job | Event | Progress | None:
         if job.service != self._uploads.origin:
             return elsewhere(job, self._uploads.origin)
-        prefix = self._read.get(job.id)
-        offset = self._offset(job) if prefix is None else prefix.length
+        prefix, offset = self._where(job, now)
         if offset is None:
             return self._asking.unknown(job, now)
         if offset == job.stat.size:
@@ -228,7 +245,8 @@ class Pipeline:
                 raise Changed("its file has changed or is not there")
             self._lacking[job.id] = source.folder, job.folder
             if self._limits.feeding(job.folder, now) is not None:
-                return Progress.NONE if prefix is not None else Progress.ANSWERED
+                asked = Progress.NONE if prefix is not None else Progress.ANSWERED
+                return LastPartKept() if job.id in self._kept_back else asked
             with self._originals.opened(source, job, lambda: self._is_to_rest(job), self._gauge.beat) as content:
                 read = content.extend(prefix or NOTHING, offset)
                 self._send(job, content, read, min(self._chunk_size, job.stat.size - offset))
@@ -236,9 +254,14 @@ class Pipeline:
             return self._originals.given_up(job, change.what)
         except SourceMissing as missing:
             return _looked_at_again(job, missing.what, now)
-        if job.id in self._read and self._read[job.id].length == job.stat.size:
+        if job.id in self._read and self._read[job.id][0].length == job.stat.size:
             return UploadFinished()
         return ChunkAccepted() if job.failures else Progress.ANSWERED
+
+    def _where(self, job: Job, now: Now) -> tuple[Prefix | None, int | None]:
+        """What was read of it, and how much the server has, as `_offset` says: asked, unless it was heard of late."""
+        read, heard = self._read.get(job.id, (None, 0.0))
+        return read, read.length if read is not None and now.boot - heard <= HEARD_LASTS else self._offset(job)
 
     def _offset(self, job: Job) -> int | None:
         """How much the server has, or None if it does not know the upload."""
@@ -261,7 +284,7 @@ class Pipeline:
             with chunk:
                 offset = self._uploads.send(known(job.file_id), read.length, chunk)
         except OverBudget:
-            self._read[job.id] = read
+            self._read[job.id] = read, self._clock().boot
             raise
         except Changed:
             raise
@@ -269,8 +292,11 @@ class Pipeline:
             if (self._offset(job) or 0) > read.length:
                 raise Away(f"{refused.what}, and has taken it all the same", retry_after=0.0) from refused
             raise
+        finally:
+            if chunk.is_given:
+                self._kept_back.discard(job.id)
         if offset == chunk.prefix.length:
-            self._read[job.id] = chunk.prefix
+            self._read[job.id] = chunk.prefix, self._clock().boot
 
     def _is_to_rest(self, job: Job) -> bool:
         """Whether sending stops in the middle: the whole daemon does, or this upload may not go on now."""

@@ -203,6 +203,11 @@ class Chunk:
         return given
 
     @property
+    def is_given(self) -> bool:
+        """Whether somebody may have all of it."""
+        return self._offset == self._end
+
+    @property
     def prefix(self) -> Prefix:
         """What has been read by now, from the first byte of the file."""
         return Prefix(self._offset, self._hashing.end())

@@ -13,7 +13,7 @@ from typing import Final
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Adopted, Hashed, Held, Postponed
-from scriptixd.jobs.job import Job
+from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.ports import Beside, Finished, Lying, Sessions, Uploads
 from scriptixd.jobs.reading import NOTHING, Content
 from scriptixd.jobs.source import Source
@@ -44,7 +44,7 @@ class Recognition:
             return self._asked_otherwise(job)
         if self.is_forgotten(into):
             try:
-                reply = self.kept_elsewhere(into, job)
+                reply = self.kept_elsewhere(into, job) if into.state is State.READY else None
             except ShareTrouble as away:
                 return Postponed(now.wall + SHARE_AGAIN, away.what, away.hint, failed=False)
             if reply is None:
@@ -64,12 +64,16 @@ class Recognition:
         return shared
 
     def is_forgotten(self, job: Job | None) -> bool:
-        """Whether it was done, and its transcript is not stored any more."""
-        return job is not None and job.ready_at is not None and not self._store.jobs.has_result(job.id)
+        """Whether it was done, and its transcript is not stored any more; or it was forgotten before it was done."""
+        if job is None or self._store.jobs.has_result(job.id):
+            return False
+        return job.ready_at is not None or (job.state is State.DISMISSED and not self._store.jobs.sources(job.id))
 
     def beside(self, job: Job, source: Source, content: Content) -> Hashed | Adopted | Held | None:
         """What the transcripts that lie beside a source say; a hold that only these could lift holds without them."""
-        lying = [] if job.redo else [one for one in self._beside.transcripts(source) if _may_be_of(one, job)]
+        lying = [one for one in self._beside.transcripts(source) if _may_be_of(one, job)]
+        if job.redo:  # in spite of all that was known; what this state file never heard of was paid after its backup
+            lying = [one for one in lying if not self._store.contents.has_session(one.size, one.sha256, one.session_id)]
         if lying and job.sha256 is None:
             whole = content.extend(NOTHING, job.stat.size).digest.hexdigest()
             content.check()

@@ -18,6 +18,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Hashed": "was read, because another file has its size",
     "Adopted": "has its transcript beside it, which is adopted: nothing is sent",
     "ChunkAccepted": "upload goes on",
+    "LastPartKept": "the last part was not sent: it waits like any other",
     "Closing": "the last part is sent",
     "UploadFinished": "upload complete: paid for",
     "SessionKnown": "is being transcribed",

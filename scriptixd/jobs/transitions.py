@@ -20,6 +20,7 @@ from scriptixd.jobs.events import (
     Event,
     Hashed,
     Held,
+    LastPartKept,
     Postponed,
     Rejected,
     Resettled,
@@ -77,6 +78,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], State | Target]] = MappingProxy
         State.CLOSING: {
             ChunkAccepted: State.CLOSING,
             StillRunning: State.CLOSING,
+            LastPartKept: State.UPLOADING,
             UploadFinished: State.UPLOADED,
             SourceChanged: State.FOUND,
             SourceGone: State.GONE,
@@ -162,6 +164,8 @@ def _evidence(job: Job, event: Event, at: float) -> Job:  # noqa: C901, PLR0911,
             )
         case Closing(sha256):
             return replace(fresh, sha256=sha256, closing_at=at)
+        case LastPartKept():
+            return replace(job, closing_at=None)
         case UploadFinished():
             return replace(fresh, uploaded_at=at, unanswered=0.0)
         case SessionKnown(session_id, due_at):

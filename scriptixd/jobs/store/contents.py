@@ -35,6 +35,12 @@ class Contents:
             row = connection.execute(query, values).fetchone()
         return job_from(row) if row else None
 
+    def has_session(self, size: int, sha256: str, session_id: str) -> bool:
+        """Whether this transcription of a content is one that is known."""
+        query = "SELECT 1 FROM jobs WHERE size = ? AND sha256 = ? AND session_id = ? LIMIT 1"
+        with self._database.reading() as connection:
+            return connection.execute(query, (size, sha256, session_id)).fetchone() is not None
+
     def otherwise(self, job: Job) -> Request | None:
         """The last request in this language, but another one, under which this content was paid, or may have been."""
         query = f"""SELECT request FROM jobs

@@ -21,6 +21,8 @@ from scriptixd.errors import StateError, TargetTrouble
 KEPT_FOR: Final = 30 * 86_400.0  # s: who has not missed anything by then does not go back
 CHECKS_WITH: Final = 65_536  # KiB of memory: an index is compared with its table row by row
 KEPT_SUFFIX: Final = ".backup"
+UNFINISHED: Final = ".part"
+_FILES_OF_A_DATABASE: Final = ("", "-journal", "-wal")
 MAGIC: Final = b"SQLite format 3\0"  # sqlite.org/fileformat2: what every database begins with
 _OF_THE_SOURCE: Final = {"SQLITE_CORRUPT", "SQLITE_NOTADB"}  # its reader says so
 # A file system without hard links says so with one of these.
@@ -58,7 +60,11 @@ def _copied(connection: sqlite3.Connection, target: Path) -> Iterator[sqlite3.Co
 
 
 def keep_copy(connection: sqlite3.Connection, state: Path, at: float) -> None:
-    """A copy beside the state file, before its tables are brought up to date. StateError if there can be none."""
+    """A copy beside the state file, before its tables are brought up to date. StateError if there can be none.
+
+    For whoever has the lock. What is left of those that were cut off goes first: each may be as large as the file.
+    """
+    _sweep(state)
     (number,) = connection.execute("SELECT max(number) FROM migrations").fetchone()
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
     target = state.absolute().with_name(f"{state.name}.schema-{number}.{stamp}{KEPT_SUFFIX}")
@@ -70,6 +76,14 @@ def keep_copy(connection: sqlite3.Connection, state: Path, at: float) -> None:
             f"before the state file {state} is brought up to date a copy of it is kept, and {trouble.what}",
             trouble.hint,
         ) from trouble
+
+
+def _sweep(state: Path) -> None:
+    """Delete what was to become a kept copy of this state file."""
+    endings = tuple(f"{UNFINISHED}{suffix}" for suffix in _FILES_OF_A_DATABASE)
+    for one in state.absolute().parent.iterdir():
+        if one.name.startswith(f".{state.name}.schema-") and one.name.endswith(endings):
+            one.unlink(missing_ok=True)
 
 
 def kept(state: Path) -> Sequence[tuple[Path, float]]:
@@ -115,7 +129,7 @@ def _written(target: Path) -> Iterator[Path]:
     """A file of its owner's alone to be filled, which gets its name only then, durably."""
     if os.path.lexists(target):  # said at once, and not after a gigabyte
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)  # mode 0600
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=UNFINISHED, dir=target.parent)  # mode 0600
     place = Path(name).absolute()
     try:
         yield place
@@ -128,8 +142,8 @@ def _written(target: Path) -> Iterator[Path]:
             os.close(directory)
     finally:
         os.close(descriptor)
-        for left in ("", "-journal", "-wal"):
-            Path(f"{name}{left}").unlink(missing_ok=True)
+        for suffix in _FILES_OF_A_DATABASE:
+            Path(f"{name}{suffix}").unlink(missing_ok=True)
 
 
 def _publish(place: Path, target: Path) -> None:

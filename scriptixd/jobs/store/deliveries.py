@@ -61,6 +61,10 @@ class Deliveries:
         same = current is not None and (current.job_id, current.source_id) == (delivery.job_id, delivery.source_id)
         return current if same else None
 
+    def stands(self, delivery: Delivery) -> bool:
+        """Whether it is there still: its file may have been forgotten meanwhile."""
+        return self._current(delivery) is not None
+
     def siblings(self, delivery: Delivery) -> Sequence[tuple[Delivery, Source]]:
         """The other shares of its job for which sidecars were written, the latest first."""
         query = f"""SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE job_id = ? AND id != ? AND state != 'dropped'
