@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -42,10 +43,11 @@ class Request:
         differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
         return "its content was transcribed before, and today's settings ask for " + ", ".join(differing)
 
-    @classmethod
-    def from_key(cls, key: str) -> Request:
+    @staticmethod
+    @lru_cache(maxsize=64)  # of thousands of files, most ask for the same
+    def from_key(key: str) -> Request:
         fields = json.loads(key)
-        return cls(**{**fields, "document_type": DocumentType(fields["document_type"])})
+        return Request(**{**fields, "document_type": DocumentType(fields["document_type"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from scriptixd.jobs.job import State
@@ -49,18 +50,20 @@ def waiting(
     for_people = [view for view in problems if view.state in DECIDED_BY_PEOPLE]
     others = [view for view in problems if view.state not in DECIDED_BY_PEOPLE]
     more = "scriptixd list --state failed, scriptixd list --state held"
-    alone = [_alone(view, located) for view in others]
-    paired = [Line(view.state, view.updated_at, located(view), f"waits for {other}", "") for view, other in twins]
+    alone = (_alone(view, located) for view in others)
+    paired = (Line(view.state, view.updated_at, located(view), f"waits for {other}", "") for view, other in twins)
     headings = (
-        _heading("Waiting for a person", list(_lines(for_people, located)), more),
+        _heading("Waiting for a person", _lines(for_people, located), more),
         _heading("Waiting, and tried again by itself", alone, "scriptixd list"),
         _heading("Waiting for another file, whose content may be the same", paired, "scriptixd list --state found"),
     )
     return [heading for heading in headings if heading.lines]
 
 
-def _heading(title: str, lines: Sequence[Line], all_of_them: str) -> Heading:
-    return Heading(title, lines[:AT_MOST], all_of_them if len(lines) > AT_MOST else "")
+def _heading(title: str, lines: Iterator[Line], all_of_them: str) -> Heading:
+    """The first of them: the others, which may be a hundred thousand, are not even put into words."""
+    first = list(islice(lines, AT_MOST))
+    return Heading(title, first, all_of_them if next(lines, None) is not None else "")
 
 
 def _lines(problems: Sequence[SourceView], located: Callable[[SourceView], str]) -> Iterator[Line]:

@@ -68,7 +68,7 @@ _NEWEST = "(SELECT max(id) FROM deliveries AS share WHERE share.source_id = sour
 
 _VIEW = f"""SELECT sources.id AS source_id, jobs.id AS job_id, deliveries.id AS delivery_id, sources.folder,
         sources.directory, sources.name, sources.standing AS state, sources.present, sources.size,
-        sources.mtime_ns, jobs.request, jobs.sha256,
+        sources.mtime_ns, jobs.request, jobs.sha256, jobs.state = 'ready' AS is_ready,
         jobs.file_id, jobs.session_id, jobs.media_seconds, jobs.redo,
         iif(jobs.state = 'ready', deliveries.failures, jobs.failures) AS attempts,
         iif(jobs.state = 'ready', deliveries.due_at, jobs.due_at) AS due_at,
@@ -222,13 +222,18 @@ def _placed(where: str, path: str, folder: str) -> str:
     return path if where == folder else join(where, path)
 
 
+def _sidecars(connection: sqlite3.Connection, row: sqlite3.Row) -> tuple[str, ...]:
+    """What was written for one that has its transcript: before that there is nothing to ask for."""
+    query = (
+        "SELECT folder, path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL AND former = 0 ORDER BY id"
+    )
+    found = connection.execute(query, (row["delivery_id"],))
+    return tuple(_placed(where, os.fsdecode(path), row["folder"]) for where, path in found)
+
+
 def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
     request = Request.from_key(row["request"]) if row["request"] else None
     waits = row["state"] in {*ACTIVE, DELIVERING}
-    sidecars = connection.execute(
-        "SELECT folder, path FROM sidecars WHERE delivery_id = ? AND written_at IS NOT NULL AND former = 0 ORDER BY id",
-        (row["delivery_id"],),
-    )
     return SourceView(
         source_id=row["source_id"],
         job_id=row["job_id"],
@@ -251,7 +256,7 @@ def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
         hint=row["hint"] or "",
         paid=bool(row["paid"]),
         redo=row["redo"] or 0,
-        sidecars=tuple(_placed(where, os.fsdecode(path), row["folder"]) for where, path in sidecars),
+        sidecars=_sidecars(connection, row) if row["is_ready"] else (),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
