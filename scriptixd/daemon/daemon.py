@@ -20,7 +20,7 @@ from scriptixd import __version__
 from scriptixd.config.load import load
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
-from scriptixd.daemon.loop import MOVED_LATELY, Loop, standing_still
+from scriptixd.daemon.loop import Loop, awake, is_still, standing_still
 from scriptixd.daemon.reloading import Reloading
 from scriptixd.daemon.standstills import pause_of
 from scriptixd.daemon.upkeep import Upkeep
@@ -76,7 +76,7 @@ class Daemon:
         self._mounts = MOUNTS.now()
         self._stuck: Collection[str] = frozenset()
         self._told: Live | None = None
-        self._minded_at = self._started.boot
+        self._minded_at = awake()
         self._upkeep = Upkeep(settings.state)
 
     def run(self, *, once: bool = False, show: Callable[[Snapshot], None] | None = None) -> int:
@@ -136,7 +136,7 @@ class Daemon:
         pause, blocked, applied = threading.Event(), False, 0
         while not self._asked_to_stop:
             now = read_clock()
-            self._minded_at = now.boot
+            self._minded_at = awake()
             for loop in house.loops:
                 if loop.failure is not None:
                     return _died(loop.name, loop.failure)
@@ -167,7 +167,7 @@ class Daemon:
             self._ready = True
             self._systemd.ready(_status(house))
         interval = self._systemd.watchdog_interval
-        if interval is not None and now.boot - self._alive_at >= interval and self._all_moving(house, now):
+        if interval is not None and now.boot - self._alive_at >= interval and self._all_moving(house):
             self._alive_at = now.boot
             self._systemd.alive()
 
@@ -254,8 +254,8 @@ class Daemon:
         """Every root was scanned or judged OFFLINE; after a while a first scan goes on behind it."""
         return all(view.judged for view in house.tower.views()) or now.boot - self._started.boot >= READY_AFTER
 
-    def _all_moving(self, house: House, now: Now) -> bool:
-        stuck = self._standing_still(house, now)
+    def _all_moving(self, house: House) -> bool:
+        stuck = self._standing_still(house)
         if stuck and stuck != self._still:
             LOG.error("no sign of life from: %s", Words(", ".join(stuck)))
         elif self._still and not stuck:
@@ -263,10 +263,10 @@ class Daemon:
         self._still = stuck
         return not stuck
 
-    def _standing_still(self, house: House, now: Now) -> Sequence[str]:
+    def _standing_still(self, house: House) -> Sequence[str]:
         """What has not moved lately and should have, by name: what systemd and /healthz are told goes by this."""
-        stuck = standing_still(house.loops, now)
-        return [*stuck, "the daemon itself"] if now.boot - self._minded_at > MOVED_LATELY else stuck
+        stuck = standing_still(house.loops)
+        return [*stuck, "the daemon itself"] if is_still(self._minded_at) else stuck
 
     def _verdict(self, house: House) -> int | None:
         """The exit code of `--once`, when nothing is left that goes on by itself; None while there is."""
