@@ -21,6 +21,7 @@ from scriptixd.config.settings import Settings
 from scriptixd.daemon import house as built_house
 from scriptixd.daemon.changes import changes, in_effect
 from scriptixd.daemon.reloading import LOOK_EVERY, Reloading
+from scriptixd.errors import FolderTrouble, ShareTrouble
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
@@ -275,6 +276,23 @@ def test_a_folder_may_go_again_before_anybody_watches_it(built: built_house.Hous
     eventually(lambda: settled(reloading), "it is watched again")
     assert sorted(built.tower.watchers) == ["one", "two"]
     assert list(built.folders.every()) == ["one", "two"]
+
+
+def test_what_was_refused_to_a_folder_is_asked_anew_once_its_settings_are_others(
+    built: built_house.House, settings: Settings
+) -> None:
+    reloading, breakers = Reloading(built), built.breakers
+    one, two = settings.folders
+    for folder in (one, two):
+        breakers.trip(FolderTrouble("xx is no language"), folder.name, read_clock().boot)
+    breakers.trip(ShareTrouble("it hangs"), two.name, read_clock().boot)
+    reloading.apply(settings)
+    assert len(breakers.view()) == 3
+    reloading.apply(replace(settings, folders=[replace(one, request=replace(one.request, language="nl")), two]))
+    assert breakers.ready_at(uploading=True, folder=one.name) == 0
+    assert {paused.whom for paused in breakers.view()} == {two.name}
+    reloading.apply(replace(settings, folders=[one]))
+    assert breakers.view() == []  # or its trouble would be told of for as long as the daemon runs
 
 
 def test_the_ways_to_disks_are_all_closed_also_those_given_up_while_others_are_being_closed(

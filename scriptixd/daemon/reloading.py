@@ -80,6 +80,7 @@ class Reloading:
         guard_outputs(house.folders, house.store)
         house.service.keep_quiet(access_of(settings).secrets)
         house.limits.adopt(settings.limits.bounds, {one.name: one.limits.bounds for one in settings.folders})
+        house.breakers.forget((*found.removed, *found.changed))
         house.retention.adopt(settings.keep.results, settings.keep.history)
         house.noticing.adopt(settings.folders)
         house.settings = settings
