@@ -89,6 +89,8 @@ class Loop:
         now = read_clock()
         try:
             wanted = self._run_once(now)
+        except Stopped:  # all of it, or what it was about, as a folder that a reload has given up: there may be more
+            return now.boot
         except StateTrouble as trouble:
             if not self._blocked:
                 LOG.error("%s waits: %s", self.name, trouble)
