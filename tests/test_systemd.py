@@ -78,6 +78,20 @@ def test_in_the_units_sandbox_sidecars_get_the_group_of_their_directory_or_the_o
     service.ask("chmod", "g+s", FOLDER)
 
 
+def test_in_the_units_sandbox_a_mirrored_directory_lets_in_whom_the_one_above_it_does(
+    service: Machine, tmp_path: Path
+) -> None:
+    service.folder("/srv/transcripts")
+    (one,) = CONFIG["folders"]
+    service.begin({**CONFIG, "folders": [{**one, "output": {"directory": "/srv/transcripts"}}]})
+    service.ask("mkdir", f"{FOLDER}/monday")
+    service.drop(f"{FOLDER}/monday/tone.wav", recording(tmp_path))
+    eventually(lambda: service.has("/srv/transcripts/monday/tone.json"), "the sidecar appears", 60.0)
+    assert service.owned("/srv/transcripts/monday") == "scriptixd media 775"  # the sandbox lets nobody set setgid
+    assert service.owned("/srv/transcripts/monday/tone.json") == "scriptixd media 664"
+    service.ask("rm", "-r", "/srv/transcripts")
+
+
 def test_the_key_reaches_the_service_and_nobody_else(service: Machine) -> None:
     service.begin(CONFIG)
     assert service.owned("/etc/scriptixd/api-key") == "root root 600"
