@@ -97,6 +97,8 @@ class Daemon:
                 self._reload_loop = Loop("reload", self._reloading.run_once, self._stop, vital=False)
                 house.add(self._reload_loop)
                 self._open_window(house, opened)
+                if once:
+                    house.retention.begin_at_once()
                 return self._live(house, once, show)
         finally:
             self._systemd.close()
