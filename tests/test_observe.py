@@ -96,11 +96,11 @@ def test_systemd_hears_what_it_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         heard.settimeout(10)
         monkeypatch.setenv("NOTIFY_SOCKET", address)
         systemd = Systemd({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"})
-        systemd.ready("2 folder(s)\nor so")
+        systemd.ready("2 folder(s)\nor \x1b[2J\u202eso\udcff")
         systemd.alive()
         systemd.stopping()
         systemd.close()
-        assert heard.recv(100) == b"READY=1\nSTATUS=2 folder(s) or so"
+        assert heard.recv(100) == rb"READY=1|STATUS=2 folder(s)\nor \x1b[2J\u202eso\xff".replace(b"|", b"\n")
         assert heard.recv(100) == b"WATCHDOG=1"
         assert heard.recv(100) == b"STOPPING=1\nSTATUS=stopping"
     assert systemd.watchdog_interval == 30.0
