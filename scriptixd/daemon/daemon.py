@@ -23,6 +23,7 @@ from scriptixd.daemon.house import House, build
 from scriptixd.daemon.loop import Loop, awake, is_still, standing_still
 from scriptixd.daemon.reloading import Reloading
 from scriptixd.daemon.standstills import pause_of
+from scriptixd.daemon.summary import summary
 from scriptixd.daemon.upkeep import Upkeep
 from scriptixd.errors import ConfigurationError, StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
@@ -167,7 +168,7 @@ class Daemon:
         """READY once, WATCHDOG for as long as everything moves."""
         if not self._ready and self._is_ready(house, now):
             self._ready = True
-            self._systemd.ready(_status(house))
+            self._systemd.ready(summary(house))
         interval = self._systemd.watchdog_interval
         if interval is not None and now.boot - self._alive_at >= interval and self._all_moving(house):
             self._alive_at = now.boot
@@ -216,7 +217,7 @@ class Daemon:
             for line in told or ["the configuration was read again, and nothing in it has changed"]:
                 LOG.info("%s", Words(line))
             self._reload_loop.wake()
-        self._systemd.ready(_status(house))
+        self._systemd.ready(summary(house))
 
     def _tell(self, house: House, now: Now) -> Live:
         live = Live(
@@ -249,7 +250,7 @@ class Daemon:
                 LOG.info("the figures for `scriptixd status` are written again")
             self._figures_written = True
         if self._ready:
-            self._systemd.status(_status(house))
+            self._systemd.status(summary(house))
         return live
 
     def _is_ready(self, house: House, now: Now) -> bool:
@@ -326,24 +327,6 @@ def _died(loop: str, failure: BaseException) -> int:
         return failure.exit_code
     LOG.critical("%s died of a bug of scriptixd", Words(loop), exc_info=failure)
     return 70  # EX_SOFTWARE of sysexits.h: systemd starts us again
-
-
-def _status(house: House) -> str:
-    """One line for systemctl."""
-    views = house.tower.views()
-    offline = [view.name for view in views if view.offline is not None]
-    first = sum(view.last_full_scan is None and view.offline is None for view in views)
-    parts = [f"{len(views)} folder(s)"]
-    if first:
-        parts.append(f"first scan of {first}")
-    if offline:
-        parts.append(f"offline: {', '.join(offline)}")
-    moving = sum(upload.still_since is None for upload in house.figures.uploads())
-    if moving:
-        parts.append(f"{moving} upload(s)")
-    parts += [paused.trouble.what for paused in house.breakers.view()]
-    parts += [halt.standstill.reason for halt in house.standstills.last()]
-    return "; ".join(parts)
 
 
 def _requests(use: Use, now: Now) -> LiveRequests:
