@@ -19,7 +19,7 @@ from delivery_room import SILENCE, Room, TwoFolders
 from house import KEY, House, eventually, house, tone
 from receiver import receiving
 
-from scriptixd.errors import StateTrouble
+from scriptixd.errors import StateTrouble, Stopped
 from scriptixd.jobs.afterwards import IDLE, PATIENCE, Afterwards, wait_after
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.commands import Command, Ended, How, passed_on, run
@@ -476,6 +476,22 @@ def test_a_bug_of_ours_is_a_failure_of_its_errand_alone(desk: Desk, monkeypatch:
     desk.room.clock += 300
     assert desk.rest() == IDLE
     assert [event for event, _ in desk.story()] == ["ErrandPostponed", "ErrandDone"]
+
+
+def test_a_folder_that_is_given_up_at_this_very_moment_is_no_bug_of_ours(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.wants("true")
+    desk.deliver()
+
+    def given_up(folder: str, path: str) -> Terms:
+        raise Stopped(folder)
+
+    monkeypatch.setattr(desk.folders, "terms", given_up)
+    with pytest.raises(Stopped):
+        desk.step()
+    assert desk.story() == []
+    assert "bug" not in caplog.text
 
 
 # The recipes of the README

@@ -199,6 +199,31 @@ def test_a_day_is_one_line_also_where_nothing_happened(tmp_path: Path, caplog: p
     world.close()
 
 
+def test_a_daemon_that_is_started_around_midnight_leaves_no_day_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world, now = World(tmp_path), datetime(2023, 11, 13, 12, 0, tzinfo=UTC).timestamp()
+    caplog.set_level(logging.INFO, "scriptixd.day")
+
+    def started_after(days: float) -> list[str]:
+        nonlocal now
+        now += days * 86_400
+        world.restart()
+        world.store.tidings.keep([])  # as each start does, of receivers
+        looking = Days(world.store, Calendar(UTC))
+        for seconds in (0, 60):
+            looking.run_once(Now(now + seconds, world.now.boot + seconds))
+        return [record.getMessage().partition(": ")[0] for record in caplog.records if record.name == "scriptixd.day"]
+
+    assert started_after(0) == []  # what was before the very first start is no day of ours
+    assert started_after(0.6) == ["2023-11-13"]
+    assert started_after(0.1) == ["2023-11-13"]
+    assert started_after(3) == ["2023-11-13", "2023-11-14 to 2023-11-16"]
+    assert started_after(-30)[2:] == []
+    assert started_after(1)[2:] == ["2023-10-18"]
+    world.close()
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path) as built:

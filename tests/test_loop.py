@@ -8,7 +8,7 @@ import time
 import pytest
 
 from scriptixd.daemon.loop import Loop
-from scriptixd.errors import StateTrouble
+from scriptixd.errors import StateTrouble, Stopped
 from scriptixd.jobs.clock import Now
 
 PATIENCE = 10.0  # s
@@ -38,6 +38,25 @@ def test_a_loop_runs_when_it_wants_to_and_when_it_is_woken() -> None:
     loop.wake()
     assert loop.join(PATIENCE)
     assert loop.failure is None
+
+
+def test_what_is_stopped_in_the_middle_of_one_thing_goes_on_with_the_next() -> None:
+    stop, again = threading.Event(), threading.Event()
+    runs: list[Now] = []
+
+    def run_once(now: Now) -> float:
+        runs.append(now)
+        if len(runs) == 1:
+            raise Stopped("a folder that was given up a moment ago")
+        again.set()
+        return now.boot + 3600.0
+
+    loop = Loop("test", run_once, stop)
+    loop.start()
+    wait_for(again)
+    stop.set()
+    loop.wake()
+    assert loop.join(PATIENCE)
 
 
 def test_what_a_loop_cannot_handle_is_kept_for_the_daemon() -> None:

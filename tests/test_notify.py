@@ -34,6 +34,7 @@ from scriptixd.roots.paths import veiled
 from scriptixd.watch.report import Offline, ScanReport
 
 WALL = 1_700_000_000.0
+YEAR = 365 * 86_400.0  # s
 ALL = frozenset(Topic)
 ACCOUNT = Subject(Matter.ACCOUNT)
 QUOTA = Subject(Matter.QUOTA)
@@ -187,13 +188,13 @@ def test_a_clock_that_was_set_back_is_no_reason_to_be_silent() -> None:
     assert listener.said((earlier, failed(2)), (earlier + 30, failed(2))) == ["", "2 file(s) failed"]
 
 
-DAY = Day("2023-11-13", 738_837, 14, 27_000.0, 2, 3, 5)
+DAY = Day(738_837, 738_837, 14, 27_000.0, 2, 3, 5)
 
 
 def test_the_summary_of_a_day_is_told_at_once_and_once() -> None:
     listener = Listener()
-    assert listener.at(0, Facts(day=DAY)) == "14 file(s) done on 2023-11-13"
-    assert listener.told.marks == {Topic.SUMMARY: DAY.ordinal}
+    assert listener.at(0, Facts(day=DAY)) == "14 file(s) done, 2023-11-13"
+    assert listener.told.marks == {Topic.SUMMARY: DAY.last}
     assert listener.last.bulletin is not None
     body = messages.body(listener.last.bulletin, Names.FULL)
     assert body == "2023-11-13: 14 file(s) done, 7.5 hour(s) of media. Now: 2 failed, 3 held, 5 waiting"
@@ -201,7 +202,7 @@ def test_the_summary_of_a_day_is_told_at_once_and_once() -> None:
 
 def test_a_summary_does_not_end_the_gathering_of_others() -> None:
     listener = Listener()
-    assert listener.at(0, Facts(stops=failed(1).stops, day=DAY)) == "14 file(s) done on 2023-11-13"
+    assert listener.at(0, Facts(stops=failed(1).stops, day=DAY)) == "14 file(s) done, 2023-11-13"
     assert listener.at(30, failed(7)) == "7 file(s) failed"
 
 
@@ -550,6 +551,38 @@ def test_a_day_is_summed_up_once_it_is_over_where_its_people_live(world: World, 
     loop.look(3600)
     loop.look(23 * 3600)
     assert [body[:10] for body in receiver.bodies] == ["2023-11-14", "2023-11-15"]
+
+
+def test_days_on_which_nobody_could_tell_are_summed_up_afterwards_in_one_message(
+    world: World, receiver: Receiver
+) -> None:
+    friday = datetime(2023, 11, 17, 14, 0, tzinfo=UTC).timestamp()
+    world.now = Now(friday, world.now.boot)
+    summary = frozenset({Topic.SUMMARY})
+    Ears(world, receiver.url, on=summary).look()
+    world.step_until(world.drop("a.wav", b"a" * 36_000), State.READY)
+    delivery = world.store.deliveries.due(world.now.wall, ["council"], ())
+    assert delivery is not None
+    world.store.deliveries.apply(delivery, Delivered(), world.now.wall)
+    world.restart()
+    loop = Ears(world, receiver.url, on=summary)
+    loop.look(66 * 3600)  # on Monday
+    loop.look(3600)
+    said = "2023-11-17 to 2023-11-19: 1 file(s) done, 1.0 hour(s) of media. Now: 0 failed, 0 held, 0 waiting"
+    assert receiver.bodies == [said]
+
+
+def test_a_clock_that_was_set_back_by_years_is_no_reason_to_sum_up_no_more_days(
+    world: World, receiver: Receiver
+) -> None:
+    loop = Ears(world, receiver.url, on=frozenset({Topic.SUMMARY}))
+    world.now = Now(world.now.wall + 10 * YEAR, world.now.boot)  # as a machine without a battery may start
+    loop.look()
+    world.now = Now(world.now.wall - 10 * YEAR, world.now.boot)
+    loop.look()
+    assert receiver.bodies == []
+    loop.look(86_400)
+    assert len(receiver.bodies) == 1
 
 
 # What begins and ends

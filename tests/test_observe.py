@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import socket
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from desk import Desk
 
+from scriptixd.config.load import load
 from scriptixd.daemon.daemon import _folder
+from scriptixd.daemon.house import build
+from scriptixd.daemon.summary import summary
+from scriptixd.errors import FolderTrouble, ShareTrouble
+from scriptixd.jobs.clock import read_clock
 from scriptixd.observe.live import (
     AT_REST,
     Live,
@@ -96,14 +103,28 @@ def test_systemd_hears_what_it_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         heard.settimeout(10)
         monkeypatch.setenv("NOTIFY_SOCKET", address)
         systemd = Systemd({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "60000000"})
-        systemd.ready("2 folder(s)\nor so")
+        systemd.ready("2 folder(s)\nor \x1b[2J\u202eso\udcff")
         systemd.alive()
         systemd.stopping()
         systemd.close()
-        assert heard.recv(100) == b"READY=1\nSTATUS=2 folder(s) or so"
+        assert heard.recv(100) == rb"READY=1|STATUS=2 folder(s)\nor \x1b[2J\u202eso\xff".replace(b"|", b"\n")
         assert heard.recv(100) == b"WATCHDOG=1"
         assert heard.recv(100) == b"STOPPING=1\nSTATUS=stopping"
     assert systemd.watchdog_interval == 30.0
+
+
+def test_what_systemctl_shows_to_everybody_names_no_file(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    with desk.store() as store:
+        built = build(load(desk.config, desk.environment()), store, threading.Event(), lambda: None)
+        jansen = f"{tmp_path}/council/jansen.wav cannot be read: Input/output error"
+        built.breakers.trip(ShareTrouble(jansen), "council", read_clock().boot)
+        built.breakers.trip(FolderTrouble("the service refuses it (422: jansen.wav)"), "court", read_clock().boot)
+        said = summary(built)
+        built.folders.close()
+        built.service.close()
+    assert said.startswith("2 folder(s); ")
+    assert said.endswith("; council: its files cannot be read; court: its settings are refused")
 
 
 def test_without_systemd_nobody_is_told_and_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:

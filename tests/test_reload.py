@@ -6,17 +6,26 @@ import hashlib
 import os
 import signal
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from house import House, eventually, house, spoken, tone
+from house import PATIENCE, House, eventually, house, spoken, tone
 
 from scriptixd.config.load import load
 from scriptixd.config.settings import Settings
+from scriptixd.daemon import house as built_house
 from scriptixd.daemon.changes import changes, in_effect
+from scriptixd.daemon.reloading import LOOK_EVERY, Reloading
+from scriptixd.errors import FolderTrouble, ShareTrouble
+from scriptixd.jobs.clock import read_clock
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import open_state
+from scriptixd.roots.reaching import FolderRoot, close_together
 
 MIB = 1024 * 1024
 
@@ -232,3 +241,74 @@ def test_a_name_that_would_write_on_a_terminal_is_shown_harmlessly(settings: Set
     (line,) = changes(replace(settings, folders=[second]), after).lines()
     assert "\x1b" not in line
     assert "is watched from now on" in line
+
+
+@pytest.fixture
+def built(settings: Settings) -> Iterator[built_house.House]:
+    with closing(Store(open_state(settings.state))) as store:
+        stop = threading.Event()
+        house = built_house.build(settings, store, stop, lambda: None)
+        for watcher in house.tower.watchers.values():
+            watcher.loop.start()
+        yield house
+        stop.set()
+        for watcher in (*house.tower.watchers.values(), *house.leaving):
+            watcher.end()
+            assert watcher.loop.join(PATIENCE)
+            watcher.scanner.close()
+        house.folders.close()
+        house.service.close()
+
+
+def settled(reloading: Reloading) -> bool:
+    return reloading.run_once(read_clock()) - read_clock().boot > LOOK_EVERY
+
+
+def test_a_folder_may_go_again_before_anybody_watches_it(built: built_house.House, settings: Settings) -> None:
+    without, reloading = replace(settings, folders=settings.folders[1:]), Reloading(built)
+    # Its first watcher may hang in a dead share all the while.
+    for after in (without, settings, without):
+        reloading.apply(after)
+    eventually(lambda: settled(reloading), "the watcher has ended")
+    assert list(built.tower.watchers) == ["two"]
+    assert built.leaving == []
+    reloading.apply(settings)
+    eventually(lambda: settled(reloading), "it is watched again")
+    assert sorted(built.tower.watchers) == ["one", "two"]
+    assert list(built.folders.every()) == ["one", "two"]
+
+
+def test_what_was_refused_to_a_folder_is_asked_anew_once_its_settings_are_others(
+    built: built_house.House, settings: Settings
+) -> None:
+    reloading, breakers = Reloading(built), built.breakers
+    one, two = settings.folders
+    for folder in (one, two):
+        breakers.trip(FolderTrouble("xx is no language"), folder.name, read_clock().boot)
+    breakers.trip(ShareTrouble("it hangs"), two.name, read_clock().boot)
+    reloading.apply(settings)
+    assert len(breakers.view()) == 3
+    reloading.apply(replace(settings, folders=[replace(one, request=replace(one.request, language="nl")), two]))
+    assert breakers.ready_at(uploading=True, folder=one.name) == 0
+    assert {paused.whom for paused in breakers.view()} == {two.name}
+    reloading.apply(replace(settings, folders=[one]))
+    assert breakers.view() == []  # or its trouble would be told of for as long as the daemon runs
+
+
+def test_the_ways_to_disks_are_all_closed_also_those_given_up_while_others_are_being_closed(
+    built: built_house.House, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloading, closed = Reloading(built), list[str]()
+    one, two = settings.folders
+    ways = {id(built.folders.reached(folder.name)): folder.name for folder in settings.folders}
+
+    def close(roots: Collection[FolderRoot]) -> None:
+        close_together(roots)
+        closed.extend(ways[id(root)] for root in roots)
+        if closed == [one.name]:  # a disk that hangs takes long enough for the next signal
+            reloading.apply(replace(settings, folders=[replace(two, path=one.path)]))
+
+    monkeypatch.setattr("scriptixd.daemon.reloading.close_together", close)
+    reloading.apply(replace(settings, folders=[two]))
+    eventually(lambda: settled(reloading) and len(closed) == 2, "both are closed")
+    assert closed == [one.name, two.name]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from delivery_room import SRT, Room
+from house import house, tone
 
 from scriptixd.captions import NO_WISHES
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Hashed
 from scriptixd.jobs.job import State
 from scriptixd.jobs.retention import AFTER_START, DAY, Retention
+from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.database import open_for_reading, open_state
 from scriptixd.jobs.store.expiry import AT_ONCE, ROOM
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.verbs import apply_open_requests
@@ -122,6 +126,20 @@ def test_history_goes_by_its_age_a_bite_at_a_time(room: Room) -> None:
     assert count(room, "history") == 51, "one bite"
     passes(room, 0)
     assert count(room, "history") == 1
+
+
+def test_a_run_that_ends_by_itself_forgets_as_well(tmp_path: Path) -> None:
+    with house(tmp_path) as home:
+        folder = home.folder("council", language="en")
+        home.write_config()
+        home.typed("run", "--once")
+        with closing(Store(open_state(home.state))) as store:
+            store.jobs.remember(1, None, "Held", "held", "long ago", 0.0)
+        tone(folder / "one.wav", 0.5, 40)  # so that it takes a moment
+        home.typed("run", "--once")
+        with closing(Store(open_for_reading(home.state))) as store, store.database.reading() as connection:
+            old = connection.execute("SELECT event FROM history WHERE at = 0").fetchall()
+        assert old == []
 
 
 def test_what_verbs_asked_is_forgotten_once_it_was_done(room: Room) -> None:

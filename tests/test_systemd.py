@@ -60,6 +60,38 @@ def test_under_the_shipped_unit_a_recording_gets_its_sidecar_and_the_end_is_a_su
     assert [line["MESSAGE"] for line in service.journal() if "Traceback" in line["MESSAGE"]] == []
 
 
+def test_in_the_units_sandbox_sidecars_get_the_group_of_their_directory_or_the_one_that_is_wanted(
+    service: Machine, tmp_path: Path
+) -> None:
+    service.ask("chmod", "g-s", FOLDER)  # which would give it to what is made there by itself
+    service.ask("sh", "-c", "groupadd --system press && usermod -a -G press scriptixd")
+    service.begin(CONFIG)
+    service.drop(f"{FOLDER}/tone.wav", recording(tmp_path))
+    eventually(lambda: service.has(f"{FOLDER}/tone.json"), "the sidecar appears", 60.0)
+    assert service.owned(f"{FOLDER}/tone.json") == "scriptixd media 664"
+
+    (one,) = CONFIG["folders"]
+    service.begin({**CONFIG, "folders": [{**one, "output": {"group": "press"}}]})
+    service.drop(f"{FOLDER}/tone.wav", recording(tmp_path))
+    eventually(lambda: service.has(f"{FOLDER}/tone.json"), "the sidecar appears", 60.0)
+    assert service.owned(f"{FOLDER}/tone.json") == "scriptixd press 664"
+    service.ask("chmod", "g+s", FOLDER)
+
+
+def test_in_the_units_sandbox_a_mirrored_directory_lets_in_whom_the_one_above_it_does(
+    service: Machine, tmp_path: Path
+) -> None:
+    service.folder("/srv/transcripts")
+    (one,) = CONFIG["folders"]
+    service.begin({**CONFIG, "folders": [{**one, "output": {"directory": "/srv/transcripts"}}]})
+    service.ask("mkdir", f"{FOLDER}/monday")
+    service.drop(f"{FOLDER}/monday/tone.wav", recording(tmp_path))
+    eventually(lambda: service.has("/srv/transcripts/monday/tone.json"), "the sidecar appears", 60.0)
+    assert service.owned("/srv/transcripts/monday") == "scriptixd media 775"  # the sandbox lets nobody set setgid
+    assert service.owned("/srv/transcripts/monday/tone.json") == "scriptixd media 664"
+    service.ask("rm", "-r", "/srv/transcripts")
+
+
 def test_the_key_reaches_the_service_and_nobody_else(service: Machine) -> None:
     service.begin(CONFIG)
     assert service.owned("/etc/scriptixd/api-key") == "root root 600"

@@ -251,7 +251,7 @@ def test_health_and_the_watchdog_are_of_one_mind(tmp_path: Path) -> None:
         opened.callback(web.join, 10)
         opened.callback(stop.set)
         assert (web.name, ask("127.0.0.1", port, "/healthz").text) == ("http", "ok\n")
-        assert daemon._all_moving(built, read_clock())
+        assert daemon._all_moving(built)
         folder = next(loop for loop in rest if not loop.vital)
         folder.moved_at -= MOVED_LATELY + 1.0
         assert ask("127.0.0.1", port, "/healthz").status == 200, "a disk that hangs is told elsewhere"
@@ -259,12 +259,25 @@ def test_health_and_the_watchdog_are_of_one_mind(tmp_path: Path) -> None:
         still.moved_at -= MOVED_LATELY + 1.0
         reply = ask("127.0.0.1", port, "/healthz")
         assert (reply.status, reply.text) == (503, "no sign of life from: deliver-1\n")
-        assert not daemon._all_moving(built, read_clock())
+        assert not daemon._all_moving(built)
         assert "no sign of life from: deliver-1" in ask("127.0.0.1", port, "/").text
         assert "scriptixd_healthy 0.0" in ask("127.0.0.1", port, "/metrics").text
         still.beat()
         daemon._minded_at -= MOVED_LATELY + 1.0
         assert ask("127.0.0.1", port, "/healthz").text == "no sign of life from: the daemon itself\n"
+
+
+def test_a_machine_that_wakes_up_takes_nobody_for_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, real = Desk(tmp_path), time.clock_gettime
+    settings = load(desk.config, desk.environment())
+    daemon = Daemon(settings, {})
+    with desk.store() as store:
+        built = build(settings, store, threading.Event(), lambda: None)
+        monkeypatch.setattr(time, "clock_gettime", lambda clock: real(clock) + (clock == time.CLOCK_BOOTTIME) * 28_800)
+        assert read_clock().boot - real(time.CLOCK_BOOTTIME) > 28_000, "it has slept for a night"
+        assert daemon._all_moving(built)
+        built.folders.close()
+        built.service.close()
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ from scriptixd import __version__
 from scriptixd.config.load import load
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
-from scriptixd.daemon.loop import MOVED_LATELY, Loop, standing_still
+from scriptixd.daemon.loop import Loop, awake, is_still, standing_still
 from scriptixd.daemon.reloading import Reloading
 from scriptixd.daemon.standstills import pause_of
+from scriptixd.daemon.summary import summary
 from scriptixd.daemon.upkeep import Upkeep
 from scriptixd.errors import ConfigurationError, StartError, StateTrouble, with_hint
 from scriptixd.jobs import pacing
@@ -76,7 +77,7 @@ class Daemon:
         self._mounts = MOUNTS.now()
         self._stuck: Collection[str] = frozenset()
         self._told: Live | None = None
-        self._minded_at = self._started.boot
+        self._minded_at = awake()
         self._upkeep = Upkeep(settings.state)
 
     def run(self, *, once: bool = False, show: Callable[[Snapshot], None] | None = None) -> int:
@@ -97,6 +98,8 @@ class Daemon:
                 self._reload_loop = Loop("reload", self._reloading.run_once, self._stop, vital=False)
                 house.add(self._reload_loop)
                 self._open_window(house, opened)
+                if once:
+                    house.retention.begin_at_once()
                 return self._live(house, once, show)
         finally:
             self._systemd.close()
@@ -136,7 +139,7 @@ class Daemon:
         pause, blocked, applied = threading.Event(), False, 0
         while not self._asked_to_stop:
             now = read_clock()
-            self._minded_at = now.boot
+            self._minded_at = awake()
             for loop in house.loops:
                 if loop.failure is not None:
                     return _died(loop.name, loop.failure)
@@ -165,9 +168,9 @@ class Daemon:
         """READY once, WATCHDOG for as long as everything moves."""
         if not self._ready and self._is_ready(house, now):
             self._ready = True
-            self._systemd.ready(_status(house))
+            self._systemd.ready(summary(house))
         interval = self._systemd.watchdog_interval
-        if interval is not None and now.boot - self._alive_at >= interval and self._all_moving(house, now):
+        if interval is not None and now.boot - self._alive_at >= interval and self._all_moving(house):
             self._alive_at = now.boot
             self._systemd.alive()
 
@@ -214,7 +217,7 @@ class Daemon:
             for line in told or ["the configuration was read again, and nothing in it has changed"]:
                 LOG.info("%s", Words(line))
             self._reload_loop.wake()
-        self._systemd.ready(_status(house))
+        self._systemd.ready(summary(house))
 
     def _tell(self, house: House, now: Now) -> Live:
         live = Live(
@@ -247,15 +250,15 @@ class Daemon:
                 LOG.info("the figures for `scriptixd status` are written again")
             self._figures_written = True
         if self._ready:
-            self._systemd.status(_status(house))
+            self._systemd.status(summary(house))
         return live
 
     def _is_ready(self, house: House, now: Now) -> bool:
         """Every root was scanned or judged OFFLINE; after a while a first scan goes on behind it."""
         return all(view.judged for view in house.tower.views()) or now.boot - self._started.boot >= READY_AFTER
 
-    def _all_moving(self, house: House, now: Now) -> bool:
-        stuck = self._standing_still(house, now)
+    def _all_moving(self, house: House) -> bool:
+        stuck = self._standing_still(house)
         if stuck and stuck != self._still:
             LOG.error("no sign of life from: %s", Words(", ".join(stuck)))
         elif self._still and not stuck:
@@ -263,10 +266,10 @@ class Daemon:
         self._still = stuck
         return not stuck
 
-    def _standing_still(self, house: House, now: Now) -> Sequence[str]:
+    def _standing_still(self, house: House) -> Sequence[str]:
         """What has not moved lately and should have, by name: what systemd and /healthz are told goes by this."""
-        stuck = standing_still(house.loops, now)
-        return [*stuck, "the daemon itself"] if now.boot - self._minded_at > MOVED_LATELY else stuck
+        stuck = standing_still(house.loops)
+        return [*stuck, "the daemon itself"] if is_still(self._minded_at) else stuck
 
     def _verdict(self, house: House) -> int | None:
         """The exit code of `--once`, when nothing is left that goes on by itself; None while there is."""
@@ -324,24 +327,6 @@ def _died(loop: str, failure: BaseException) -> int:
         return failure.exit_code
     LOG.critical("%s died of a bug of scriptixd", Words(loop), exc_info=failure)
     return 70  # EX_SOFTWARE of sysexits.h: systemd starts us again
-
-
-def _status(house: House) -> str:
-    """One line for systemctl."""
-    views = house.tower.views()
-    offline = [view.name for view in views if view.offline is not None]
-    first = sum(view.last_full_scan is None and view.offline is None for view in views)
-    parts = [f"{len(views)} folder(s)"]
-    if first:
-        parts.append(f"first scan of {first}")
-    if offline:
-        parts.append(f"offline: {', '.join(offline)}")
-    moving = sum(upload.still_since is None for upload in house.figures.uploads())
-    if moving:
-        parts.append(f"{moving} upload(s)")
-    parts += [paused.trouble.what for paused in house.breakers.view()]
-    parts += [halt.standstill.reason for halt in house.standstills.last()]
-    return "; ".join(parts)
 
 
 def _requests(use: Use, now: Now) -> LiveRequests:

@@ -1,7 +1,7 @@
 """A day in numbers: for the receivers that want to be told of it, and a line of the log once a day.
 
 The line is said at the first look after midnight, in the configured time zone, and also of a day on which nothing
-happened: who misses it knows that nothing runs. A day that ended before the daemon was started is not told.
+happened: who misses it knows that nothing runs. Days that ended while no daemon ran are told together by the next one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Final
 
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import ACTIVE, State
-from scriptixd.jobs.news import Day
+from scriptixd.jobs.news import Day, Told, Topic
 from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.told import THE_LOG
 from scriptixd.jobs.store.views import DELIVERING, SETTLING
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.roots.place import Words
@@ -30,27 +31,33 @@ def yesterday(calendar: Calendar, now: Now) -> int:
     return calendar.reading(now.wall).date().toordinal() - 1
 
 
-def day_before(store: Store, calendar: Calendar, now: Now) -> Day:
-    """Yesterday in numbers, and what there is to do now."""
-    span = calendar.day(calendar.day(now.wall).start - 1.0)
-    done, seconds = store.tidings.done(span.start, span.end)
+def told_through(mark: int | None, last: int) -> int:
+    """The last day that was told, or counts as told: at the very first look, and after a clock was set back by days."""
+    return last if mark is None or last < mark - 1 else mark
+
+
+def days_after(store: Store, calendar: Calendar, told: int, now: Now) -> Day:
+    """The days that have ended since the one that was told last, in numbers; and what there is to do now."""
+    end = start = calendar.day(now.wall).start
+    while calendar.reading(start).date().toordinal() > told + 1:
+        start = calendar.day(start - 1.0).start
+    done, seconds = store.tidings.done(start, end)
     counts = store.views.counts()
 
     def files(states: Collection[str]) -> int:
         return sum(count for (_, state), count in counts.items() if state in states)
 
-    date = calendar.reading(span.start).date().isoformat()
-    _, paid = store.tidings.paid(span.start, span.end)
+    _, paid = store.tidings.paid(start, end)
     return Day(
-        date=date,
-        ordinal=yesterday(calendar, now),
+        first=told + 1,
+        last=yesterday(calendar, now),
         done=done,
         media_seconds=seconds,
         failed=files({State.FAILED}),
         held=files({State.HELD}),
         waiting=files(WAITING),
         paid_seconds=paid,
-        reused=store.tidings.reused(span.start, span.end),
+        reused=store.tidings.reused(start, end),
     )
 
 
@@ -60,19 +67,22 @@ class Days:
     def __init__(self, store: Store, calendar: Calendar) -> None:
         self._store = store
         self._calendar = calendar
-        self._told: int | None = None
+        self._told: int | None = None  # as the state file has it
 
     def run_once(self, now: Now) -> float:
-        """Yesterday, once; returns when to look again, in seconds of CLOCK_BOOTTIME."""
-        ordinal = yesterday(self._calendar, now)
-        if self._told is None or ordinal < self._told - 1:  # the start, or a clock that was set back
-            self._told = ordinal
-        if ordinal > self._told:
-            day = day_before(self._store, self._calendar, now)
-            self._told = ordinal
+        """Up to yesterday, once; returns when to look again, in seconds of CLOCK_BOOTTIME."""
+        if self._told is None:
+            self._told = self._store.tidings.told(THE_LOG).marks.get(Topic.SUMMARY)
+        last = yesterday(self._calendar, now)
+        through = told_through(self._told, last)
+        day = days_after(self._store, self._calendar, through, now) if last > through else None
+        if (through := max(through, last)) != self._told:
+            self._store.tidings.save(THE_LOG, Told(marks={Topic.SUMMARY: through}), now.wall)
+            self._told = through
+        if day is not None:
             LOG.info(
                 "%s: %d file(s) done, %.1f hour(s) paid, %d reused for free; now: %d failed, %d held, %d waiting",
-                Words(day.date),
+                Words(day.dates),
                 day.done,
                 day.paid_seconds / HOUR,
                 day.reused,

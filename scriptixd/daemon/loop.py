@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
@@ -42,7 +43,7 @@ class Loop:
         self.name = Words(name)  # of the house and of folders
         self.vital = vital  # whether systemd's watchdog waits for it: a loop on a foreign disk may hang
         self.failure: BaseException | None = None
-        self.moved_at = read_clock().boot
+        self.moved_at = awake()
         self._run_once = run_once
         self._leave = leave  # the last that it does when it is asked to stop
         self._stop = stop
@@ -59,7 +60,7 @@ class Loop:
 
     def beat(self) -> None:
         """A long step moves."""
-        self.moved_at = read_clock().boot
+        self.moved_at = awake()
 
     def join(self, timeout: float) -> bool:
         """Whether the thread has ended within `timeout` seconds."""
@@ -88,6 +89,8 @@ class Loop:
         now = read_clock()
         try:
             wanted = self._run_once(now)
+        except Stopped:  # all of it, or what it was about, as a folder that a reload has given up: there may be more
+            return now.boot
         except StateTrouble as trouble:
             if not self._blocked:
                 LOG.error("%s waits: %s", self.name, trouble)
@@ -99,6 +102,16 @@ class Loop:
         return wanted
 
 
-def standing_still(loops: Iterable[Loop], now: Now) -> Sequence[str]:
+def awake() -> float:
+    """Seconds of CLOCK_MONOTONIC, which stands still while the machine sleeps: nobody moves meanwhile, nor has to."""
+    return time.monotonic()
+
+
+def is_still(moved_at: float) -> bool:
+    """Whether what moved then, in seconds of `awake`, should have moved since."""
+    return awake() - moved_at > MOVED_LATELY
+
+
+def standing_still(loops: Iterable[Loop]) -> Sequence[str]:
     """The names of the vital loops that have not moved lately: what the watchdog and /healthz go by."""
-    return [loop.name for loop in loops if loop.vital and now.boot - loop.moved_at > MOVED_LATELY]
+    return [loop.name for loop in loops if loop.vital and is_still(loop.moved_at)]

@@ -6,6 +6,8 @@ What can be exchanged at once is; watchers end first, which a disk that hangs ca
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,9 +43,25 @@ class Reloading:
     def __init__(self, house: House) -> None:
         self._house = house
         self._plans = _Plans()
+        self._guard = threading.Lock()  # of the plans: who applies and who carries out are two threads
 
     def apply(self, after: Settings) -> Changes:
         """Go by these settings, as far as they need no restart; `run_once` does the rest."""
+        with self._guard:
+            return self._apply(after)
+
+    def run_once(self, now: Now) -> float:
+        """Exchange what can be exchanged by now; returns when to look again, in seconds of CLOCK_BOOTTIME."""
+        with self._guard:
+            unused = self._exchange(now)
+        close_together(unused)  # which takes its time where a disk hangs
+        with self._guard:
+            plans = self._plans
+            if plans.removed or plans.fresh or plans.unused:
+                return now.boot + LOOK_EVERY
+            return now.boot + (AWAITED_EVERY if plans.leaving else IDLE)
+
+    def _apply(self, after: Settings) -> Changes:
         house, plans = self._house, self._plans
         found = changes(house.settings, after)
         settings = in_effect(house.settings, after)
@@ -52,8 +70,9 @@ class Reloading:
                 house.tower.watchers[name].end()
         for name in found.removed:
             plans.fresh.pop(name, None)
-            plans.removed[name] = house.tower.drop(name)
-            house.leaving.append(plans.removed[name])
+            if name in house.tower.watchers:  # or nobody watches it yet, because its last watcher has not ended
+                plans.removed[name] = house.tower.drop(name)
+                house.leaving.append(plans.removed[name])
         plans.leaving |= set(found.removed)
         plans.leaving -= set(found.added)
         plans.fresh |= {one.name: one for one in settings.folders if one.name in {*found.added, *found.changed}}
@@ -61,6 +80,7 @@ class Reloading:
         guard_outputs(house.folders, house.store)
         house.service.keep_quiet(access_of(settings).secrets)
         house.limits.adopt(settings.limits.bounds, {one.name: one.limits.bounds for one in settings.folders})
+        house.breakers.forget((*found.removed, *found.changed))
         house.retention.adopt(settings.keep.results, settings.keep.history)
         house.noticing.adopt(settings.folders)
         house.settings = settings
@@ -70,8 +90,8 @@ class Reloading:
         house.wake()
         return found
 
-    def run_once(self, now: Now) -> float:
-        """Exchange what can be exchanged by now; returns when to look again, in seconds of CLOCK_BOOTTIME."""
+    def _exchange(self, now: Now) -> Sequence[FolderRoot]:
+        """Whatever can be; returns the ways that nobody takes any more."""
         house, plans = self._house, self._plans
         for name, watcher in list(plans.removed.items()):
             if watcher.loop.join(0.0):
@@ -85,12 +105,10 @@ class Reloading:
             del plans.fresh[name]
             house.tower.put(folder).loop.start()
         self._let_go(now)
-        if plans.unused and not (plans.removed or plans.fresh):
-            close_together(plans.unused)
-            plans.unused = []
         if plans.removed or plans.fresh:
-            return now.boot + LOOK_EVERY
-        return now.boot + (AWAITED_EVERY if plans.leaving else IDLE)
+            return ()
+        unused, plans.unused = plans.unused, []
+        return unused
 
     def _give_up(self, name: str, watcher: Watcher, now: Now) -> None:
         """Nobody watches a folder any more: what was not paid for is left alone."""

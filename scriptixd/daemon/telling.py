@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from scriptixd.config.settings import Notify
-from scriptixd.daemon.days import day_before, yesterday
+from scriptixd.daemon.days import days_after, told_through, yesterday
 from scriptixd.daemon.matters import Matters
 from scriptixd.errors import Away, ReceiverTrouble, StateTrouble, Stopped, Trouble
 from scriptixd.jobs import pacing
@@ -97,11 +97,12 @@ class Telling:
     def begin(self, now: Now) -> None:
         """What there was before a receiver was configured, or a topic chosen, is nothing new to it."""
         self._begun = True
-        newest, before = self._store.tidings.newest(), self._yesterday(now)
-        since = {topic: before if topic is Topic.SUMMARY else newest for topic in (*COUNTED, Topic.SUMMARY)}
+        newest, last = self._store.tidings.newest(), yesterday(self._calendar, now)
         for receiver in self._receivers:
             told = self._store.tidings.told(receiver.key)
-            marks = {topic: told.marks.get(topic, mark) for topic, mark in since.items() if topic in self._on}
+            marks = {topic: told.marks.get(topic, newest) for topic in COUNTED}
+            marks |= {Topic.SUMMARY: told_through(told.marks.get(Topic.SUMMARY), last)}
+            marks = {topic: mark for topic, mark in marks.items() if topic in self._on}
             receiver.told = replace(
                 told, marks=marks, open=frozenset(one for one in told.open if one.topic in self._on)
             )
@@ -132,14 +133,14 @@ class Telling:
             receiver.ready_at = now.boot + REFUSED_REST
 
     def _decision(self, receiver: _Receiver, conditions: Sequence[Condition], now: Now, *, hurry: bool) -> Decision:
-        stops = dict(self._stops(receiver, now))
+        stops, day = dict(self._stops(receiver, now)), self._days_to_tell(receiver, now)
         told = receiver.told
         facts = Facts(
             conditions=conditions,
             over={one for one in told.open if self._matters.is_over(one)},
             dropped={one for one in told.open if self._matters.is_dropped(one)},
             stops=stops,
-            day=self._day_to_tell(told, now),
+            day=day,
         )
         return decide(told, facts, self._on, receiver.gathering, now, hurry=hurry)
 
@@ -160,17 +161,18 @@ class Telling:
                 receiver.told = replace(receiver.told, marks={**receiver.told.marks, topic: newest})
                 receiver.unsaved = receiver.unsaved or newest // SAVED_EVERY > mark // SAVED_EVERY
 
-    def _day_to_tell(self, told: Told, now: Now) -> Day | None:
-        """Yesterday, unless it was told, or was there before anybody wanted to know."""
-        mark, before = told.marks.get(Topic.SUMMARY), self._yesterday(now)
-        if mark is None or before <= mark:
+    def _days_to_tell(self, receiver: _Receiver, now: Now) -> Day | None:
+        """Up to yesterday, but for what was told, or was there before anybody wanted to know."""
+        if Topic.SUMMARY not in receiver.told.marks:
             return None
-        if self._day is None or self._day.ordinal != before:
-            self._day = day_before(self._store, self._calendar, now)
+        last = yesterday(self._calendar, now)
+        mark = told_through(receiver.told.marks[Topic.SUMMARY], last)
+        receiver.told = replace(receiver.told, marks={**receiver.told.marks, Topic.SUMMARY: mark})
+        if last <= mark:
+            return None
+        if self._day is None or (self._day.first, self._day.last) != (mark + 1, last):
+            self._day = days_after(self._store, self._calendar, mark, now)
         return self._day
-
-    def _yesterday(self, now: Now) -> int:
-        return yesterday(self._calendar, now)
 
     def _save(self, receiver: _Receiver, now: Now) -> None:
         if receiver.unsaved:

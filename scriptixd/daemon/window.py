@@ -50,7 +50,7 @@ class Window:
         http: Http,
         house: House,
         told: Callable[[], Live | None],
-        still: Callable[[Now], Sequence[str]],
+        still: Callable[[], Sequence[str]],
     ) -> None:
         """`told`: the last live figures; `still`: what should move and does not."""
         self._state = house.settings.state
@@ -82,7 +82,7 @@ class Window:
             version=__version__,
             folders=[place.name for place in self._places],
             live=self._live(now.wall),
-            still=self._still(now),
+            still=self._still(),
             counts=sums.counts,
             asking=list(sums.questions),
             erasures=sums.erasures,
@@ -95,7 +95,7 @@ class Window:
         return Answer(HTTPStatus.OK, *exposition(reading, asked.accept, now.wall))
 
     def _health(self, _asked: Asked) -> Answer:
-        if still := self._still(read_clock()):
+        if still := self._still():
             names = ", ".join(map(shown, still))
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, f"no sign of life from: {names}")
         return plain(HTTPStatus.OK, "ok")
@@ -106,7 +106,7 @@ class Window:
         standing = Standing(self._places, True, live, live.pauses if live else (), facts.value)
         ways = {name: way_on(name, question) for name, question in facts.value.questions.items()}
         refreshes = asked.query.get("refresh") != "off"
-        scene = Scene(standing, ways, tuple(self._still(now)), self._host, now.wall, facts.at.wall, refreshes)
+        scene = Scene(standing, ways, tuple(self._still()), self._host, now.wall, facts.at.wall, refreshes)
         return Answer(HTTPStatus.OK, HTML, page(scene).encode(), POLICY)
 
     def _live(self, wall: float) -> Live | None:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
-from scriptixd.errors import FileTrouble, StateTrouble
+from scriptixd.errors import FileTrouble, StateTrouble, Stopped
 from scriptixd.jobs import pacing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.commands import Command, Ended, How, passed_on, run
@@ -41,7 +41,7 @@ class Places(Protocol):
         """Those whose files may be touched now."""
 
     def terms(self, folder: str, path: str) -> Terms:
-        """The settings that hold for a path; FileTrouble where nothing is said of it."""
+        """The settings that hold for a path; FileTrouble where nothing is said of it, Stopped of its folder."""
 
     def place(self, folder: str) -> str:
         """The absolute path of a folder, or of a directory for outputs, which goes by it."""
@@ -104,7 +104,7 @@ class Afterwards:
                 self._store.errands.drop(errand, why_not, now.wall)
                 return
             ended = run(command, self._stop, self._beat)
-        except StateTrouble:
+        except (Stopped, StateTrouble):
             raise
         except Exception:
             LOG.exception(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -23,7 +23,7 @@ ACCOUNT_PROBE: Final = 60.0  # s to the first probe of a refused account, growin
 ACCOUNT_PROBE_CAP: Final = 300.0  # s
 QUOTA_PROBE: Final = 60.0  # s to the first upload that is tried again, growing to …
 QUOTA_PROBE_CAP: Final = 3600.0  # s
-FOLDER_PROBE: Final = 3600.0  # s: only a changed configuration heals it, and that means a restart
+FOLDER_PROBE: Final = 3600.0  # s: a changed configuration heals it, and what applies that says so
 AWAY_AFTER: Final = 3  # failures in a row, over all jobs, before everything waits as one
 AWAY_CAP: Final = 60.0  # s
 SHARE_PROBE: Final = 1.0  # s to the next file that is tried, growing to …
@@ -150,6 +150,12 @@ class Breakers:
         if ended:
             self.on_heal()
 
+    def forget(self, folders: Collection[str]) -> None:
+        """These go by other settings, or are folders no more: what they have met until now says nothing of them."""
+        with self._guard:
+            self._open = {pause: breaker for pause, breaker in self._open.items() if not _is_of(pause, folders)}
+            self._shown = {pause for pause in self._shown if not _is_of(pause, folders)}
+
     def view(self) -> Sequence[Paused]:
         """What is paused, and why."""
         with self._guard:
@@ -183,6 +189,11 @@ class Breakers:
                 LOG.log(level, "%s: %s", Place(pause[1]), trouble)
             else:
                 LOG.log(level, "%s%s", Words(f"{pause[1]}: " if pause[1] else ""), trouble)
+
+
+def _is_of(key: _Key, folders: Collection[str]) -> bool:
+    pause, whom = key
+    return pause in (Pause.FOLDER, Pause.SHARE) and whom in folders
 
 
 def _pauses(uploading: bool, folder: str | None) -> Sequence[_Key]:

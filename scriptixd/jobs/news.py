@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -103,10 +104,10 @@ class Stops:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A calendar day in numbers, and what there is to do at its end."""
+    """A calendar day in numbers, or all of them that were not told yet; and what there is to do at their end."""
 
-    date: str  # ISO 8601
-    ordinal: int  # of the proleptic Gregorian calendar
+    first: int  # as ordinals of the proleptic Gregorian calendar, both of them
+    last: int
     done: int  # files
     media_seconds: float  # of these, as far as it is known
     failed: int
@@ -114,6 +115,12 @@ class Day:
     waiting: int
     paid_seconds: float = 0.0  # of media, on that day
     reused: int = 0  # files of these that cost nothing
+
+    @property
+    def dates(self) -> str:
+        """By the calendar, in ISO 8601."""
+        first, last = (date.fromordinal(one).isoformat() for one in (self.first, self.last))
+        return last if first == last else f"{first} to {last}"
 
 
 @dataclass(frozen=True, slots=True)

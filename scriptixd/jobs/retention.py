@@ -29,6 +29,7 @@ class Retention:
 
     def __init__(self, store: Store, keep_results: float | None, keep_history: float | None) -> None:
         self._expiry = store.expiry
+        self._after_start = AFTER_START
         self._next: float | None = None  # s of CLOCK_BOOTTIME
         self._removed: dict[str, int] = {}
         self._given_back = 0  # bytes
@@ -46,10 +47,14 @@ class Retention:
         )
         self._steps = [(what, expire, keep) for what, expire, keep in steps if keep is not None]
 
+    def begin_at_once(self) -> None:
+        """For a run that ends by itself, and may be over before long: another may never come that is not."""
+        self._after_start = 0.0
+
     def run_once(self, now: Now) -> float:
         """One bite; returns when the next one is wanted, in seconds of CLOCK_BOOTTIME."""
         if self._next is None:
-            self._next = now.boot + AFTER_START
+            self._next = now.boot + self._after_start
         if now.boot < self._next:
             return self._next
         for what, expire, keep in self._steps:

@@ -102,7 +102,7 @@ def may_be_told(told: Told, item: Item, wall: float) -> bool:
 def _after(told: Told, bulletin: Bulletin, said: Collection[Item], wall: float) -> Told:
     marks = {topic: some.through for topic, some in bulletin.stops.items()}
     if bulletin.day is not None:
-        marks[Topic.SUMMARY] = bulletin.day.ordinal
+        marks[Topic.SUMMARY] = bulletin.day.last
     begun = {one.subject for one in bulletin.begun}
     return Told(
         news={**told.news, **{topic: wall for topic, word in said if word is Word.NEWS}},

@@ -60,7 +60,7 @@ def title(bulletin: Bulletin, host: str) -> str:
     parts += _sums([_name(one.subject) for one in bulletin.begun], "in trouble")
     parts += _sums([_name(one) for one in bulletin.ended], "in order again")
     if bulletin.day is not None:
-        parts.append(f"{bulletin.day.done} file(s) done on {bulletin.day.date}")
+        parts.append(f"{bulletin.day.done} file(s) done, {bulletin.day.dates}")
     return f"scriptixd on {shown(host)}: {'; '.join(parts)}"
 
 
@@ -127,5 +127,5 @@ def _count(stops: Stops) -> str:
 
 def _day(day: Day) -> str:
     """What was done on it, and what there is to do now."""
-    done = f"{day.date}: {day.done} file(s) done, {day.media_seconds / HOUR:.1f} hour(s) of media"
+    done = f"{day.dates}: {day.done} file(s) done, {day.media_seconds / HOUR:.1f} hour(s) of media"
     return f"{done}. Now: {day.failed} failed, {day.held} held, {day.waiting} waiting"

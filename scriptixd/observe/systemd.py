@@ -7,6 +7,8 @@ from typing import Final
 
 from sdnotify import SystemdNotifier
 
+from scriptixd.roots.paths import shown
+
 PATIENCE: Final = 1.0  # s for whoever reads the socket: nothing here is worth waiting for
 
 
@@ -48,7 +50,7 @@ class Systemd:
 
     def _tell(self, *lines: str) -> None:
         if self._notifier is not None:
-            self._notifier.notify("\n".join(line.replace("\n", " ") for line in lines))
+            self._notifier.notify("\n".join(map(shown, lines)))
 
 
 def _watchdog_interval(environment: Mapping[str, str]) -> float | None:

@@ -86,12 +86,18 @@ def make(directory: int, name: str) -> None:
     try:
         if not _has_default_acl(directory):
             wanted = os.stat(directory)
-            mode = _like(wanted, made, stat.S_IMODE(wanted.st_mode))
-            with suppress(OSError):
-                os.fchmod(made, mode | 0o700)
+            _open_up(made, _like(wanted, made, stat.S_IMODE(wanted.st_mode)) | 0o700)
     finally:
         os.close(made)
     _sync_directory(directory)
+
+
+def _open_up(made: int, mode: int) -> None:
+    """Give a directory its mode; without setgid where only that is refused, as RestrictSUIDSGID= of systemd does."""
+    for bits in (mode, mode & ~stat.S_ISGID):
+        with suppress(OSError):
+            os.fchmod(made, bits)
+            return
 
 
 def sweep(directory: int) -> int:

@@ -16,6 +16,7 @@ from scriptixd.jobs.news import Matter, Stop, Stops, Subject, Told, Topic
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.rows import join
 
+THE_LOG: Final = "log"  # a receiver of days without an address, which no fingerprint can be mistaken for
 COUNTED: Final = 10_000  # files: a first look at an archive may hold a million, and nobody reads how many exactly
 
 # A job has come to a state where the row of history before its own has another.
@@ -70,10 +71,11 @@ class Tidings:
             )
 
     def keep(self, receivers: Collection[str]) -> None:
-        """Forget the receivers that are not configured any more."""
-        marks = ", ".join("?" for _ in receivers)
+        """Forget the receivers that are not configured any more; the log is one in any case."""
+        kept = (THE_LOG, *receivers)
+        marks = ", ".join("?" for _ in kept)
         with self._database.transaction(quiet=True) as connection:
-            connection.execute(f"DELETE FROM told WHERE receiver NOT IN ({marks})", tuple(receivers))
+            connection.execute(f"DELETE FROM told WHERE receiver NOT IN ({marks})", kept)
 
     def newest(self) -> int:
         """The last row of history."""
