@@ -23,8 +23,12 @@ SMALL: Final = {
     "asked",  # the requests of an hour
     "errands", "erasures",  # what is still to be done
 }  # fmt: skip
-# Of nothing, and back to the beginning of a day.
-SHORT: Final = (re.compile(r"(?<!NOT )IN \(\)"), re.compile(r"FROM history WHERE at < \S+ ORDER BY id DESC LIMIT 1"))
+# Of nothing, back to the beginning of a day, and so many from one end.
+SHORT: Final = (
+    re.compile(r"(?<!NOT )IN \(\)"),
+    re.compile(r"FROM history WHERE at < \S+ ORDER BY id DESC LIMIT 1"),
+    re.compile(r"FROM \w+ ORDER BY id( DESC)? LIMIT \d+"),
+)
 
 
 @pytest.fixture

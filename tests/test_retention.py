@@ -128,6 +128,18 @@ def test_history_goes_by_its_age_a_bite_at_a_time(room: Room) -> None:
     assert count(room, "history") == 1
 
 
+@pytest.mark.parametrize("count_ahead", [1, AT_ONCE + 50])
+def test_a_clock_that_was_years_ahead_keeps_no_history_for_years(room: Room, count_ahead: int) -> None:
+    for number in range(count_ahead):
+        room.store.jobs.remember(1, None, "Held", "held", str(number), room.clock + 4000 * DAY)
+    for number in range(3):
+        room.store.jobs.remember(1, None, "Held", "held", str(number), room.clock)
+    passes(room, 364)
+    assert count(room, "history") == count_ahead + 3
+    passes(room, 2)
+    assert count(room, "history") == 0
+
+
 def test_a_run_that_ends_by_itself_forgets_as_well(tmp_path: Path) -> None:
     with house(tmp_path) as home:
         folder = home.folder("council", language="en")

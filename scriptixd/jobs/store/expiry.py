@@ -16,8 +16,12 @@ ROOM = 4096  # pages that are kept for what comes: 16 MiB, or an eighth of a lar
 _RESULTS = """DELETE FROM results WHERE job_id IN (SELECT job_id FROM results WHERE stored_at < ?
     AND NOT EXISTS (SELECT 1 FROM deliveries JOIN sources ON sources.id = deliveries.source_id
         WHERE deliveries.job_id = results.job_id AND deliveries.state = 'pending' AND sources.present = 1) LIMIT ?)"""
-# Rows come in the order of time: the oldest tell whether there is anything to do.
-_HISTORY = "DELETE FROM history WHERE id IN (SELECT id FROM history ORDER BY id LIMIT ?) AND at < ?"
+# Rows come in the order of time, whatever the clock said: what was written before an old one is as old.
+_HISTORY = "DELETE FROM history WHERE id <= ? AND id IN (SELECT id FROM history ORDER BY id LIMIT ?)"
+_OLD = "SELECT max(id) FROM (SELECT id, at FROM history ORDER BY id LIMIT ?) WHERE at < ?"
+_OLD_BEHIND = "SELECT min(id) FROM history WHERE at < ?"  # reads all of it
+_CLOCK_WAS_AHEAD = """SELECT (SELECT at FROM history ORDER BY id LIMIT 1)
+    > (SELECT at FROM history ORDER BY id DESC LIMIT 1)"""
 _REQUESTS = "DELETE FROM requests WHERE id IN (SELECT id FROM requests ORDER BY id LIMIT ?) AND applied_at < ?"
 _OPENINGS = "DELETE FROM openings WHERE id IN (SELECT id FROM openings WHERE opened_at < ? LIMIT ?)"
 _LONG_GONE = f"""SELECT id FROM sources WHERE present = 0 AND updated_at < ? AND NOT EXISTS (
@@ -39,8 +43,14 @@ class Expiry:
 
     def history(self, before: float) -> int:
         """What has happened before then."""
+        with self._database.reading() as connection:
+            (last,) = connection.execute(_OLD, (AT_ONCE, before)).fetchone()
+            if last is None and connection.execute(_CLOCK_WAS_AHEAD).fetchone() == (1,):
+                (last,) = connection.execute(_OLD_BEHIND, (before,)).fetchone()
+        if last is None:
+            return 0
         with self._database.transaction() as connection:
-            return connection.execute(_HISTORY, (AT_ONCE, before)).rowcount
+            return connection.execute(_HISTORY, (last, AT_ONCE)).rowcount
 
     def requests(self, before: float) -> int:
         """What people asked, and was done, before then."""
