@@ -593,6 +593,17 @@ def test_redo_pays_again_with_a_yes_and_only_for_files(desk: Desk) -> None:
     assert desk.row("a.mp4")["state"] == "found"
 
 
+def test_redo_takes_another_language_than_the_folders(desk: Desk) -> None:
+    desk.add("a.mp4", *VOIDED)
+    for wrong in ("no language", "", "n\x1bl"):
+        done = desk.say("redo", "--yes", "--language", wrong, "a.mp4")
+        assert (done.returncode, desk.row("a.mp4")["state"]) == (2, "failed")
+        assert "is no language code\n  name one such as nl, en or en-US" in done.stderr
+        assert "\x1b" not in done.stderr
+    assert desk.say("redo", "--yes", "--language", "cy", "a.mp4").returncode == 0
+    assert (desk.row("a.mp4")["state"], desk.row("a.mp4")["language"]) == ("found", "cy")
+
+
 @pytest.mark.parametrize(("answer", "state"), [(b"y\n", State.FOUND), (b"n\n", State.FAILED), (b"\x04", State.FAILED)])
 def test_a_terminal_is_asked_before_it_costs_again(desk: Desk, answer: bytes, state: State) -> None:
     desk.add("a.mp4", *VOIDED)

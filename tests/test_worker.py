@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -30,7 +31,7 @@ from scriptixd.jobs.breakers import LEASE
 from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Rejected, UploadFinished, UploadOpened
-from scriptixd.jobs.job import Job, State
+from scriptixd.jobs.job import DocumentType, Job, State
 from scriptixd.jobs.ports import Body, Lane, Polling, Standstill
 from scriptixd.jobs.queues import IDLE
 from scriptixd.jobs.reading import REST
@@ -850,6 +851,39 @@ def test_redo_pays_for_the_content_that_was_meant_and_serves_all_its_copies(worl
     }
     again = world.job_of("b.wav", "two")
     assert (again.redo, again) == (1, world.job_of("c.wav", "two"))
+
+
+def test_redo_in_another_language_asks_for_that_one_whatever_its_folder_says(world: World) -> None:
+    job = world.drop("a.wav", LONG, "one")
+    world.drive()
+    world.store.requests.ask(Verb.REDO, [job.id], world.now.wall, "cy")
+    apply_open_requests(world.store, lambda source: world.folders.requests[source.folder], world.now)
+    asked = world.job_of("a.wav", "one").request
+    assert asked == replace(job.request, language="cy")
+    world.folders.requests["one"] = replace(job.request, document_type=DocumentType.DOCUMENT)
+    world.drive()
+    both = replace(job.request, language="cy", document_type=DocumentType.DOCUMENT)
+    assert set(world.service.paid.items()) == {((sha256(LONG), job.request.key), 1), ((sha256(LONG), both.key), 1)}
+    world.drop("a.wav", LONG[::-1], "one")
+    world.drive()
+    assert world.job_of("a.wav", "one").request == world.folders.requests["one"], (
+        "other content: nothing was said of it"
+    )
+
+
+def test_a_language_that_redo_asked_for_and_scriptix_refuses_holds_up_no_other_file(world: World) -> None:
+    job = world.drop("a.wav", LONG, "one")
+    world.drive()
+    world.store.requests.ask(Verb.REDO, [job.id], world.now.wall, "xx")
+    apply_open_requests(world.store, lambda source: world.folders.requests[source.folder], world.now)
+    world.service.fail(Call.CREATE, FolderTrouble("xx is no language", "check language"))
+    world.drop("b.wav", LONG[::-1], "one")
+    world.drive()
+    refused = world.job_of("a.wav", "one")
+    assert (refused.state, refused.reason) == (State.FAILED, "xx is no language")
+    assert refused.hint == "scriptixd redo --language asked for xx: ask for another"
+    assert world.state_of("b.wav", "one") is State.READY
+    assert world.breakers.view() == []
 
 
 def test_an_upload_that_never_succeeds_keeps_no_other_from_its_turn(

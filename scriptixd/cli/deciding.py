@@ -15,6 +15,7 @@ from scriptixd.cli.finding import absolute, folder_named, moment_named, sources_
 from scriptixd.cli.installation import become_owner, reading, settings_in
 from scriptixd.cli.output import complain, say
 from scriptixd.config.settings import Settings
+from scriptixd.config.values import LANGUAGE_CODE
 from scriptixd.daemon.folders import ConfiguredFolders
 from scriptixd.errors import StartError, StateHeld
 from scriptixd.jobs.clock import read_clock
@@ -49,11 +50,12 @@ class Decision:
     verb: Verb
     jobs: Mapping[int, str]
     folders: Sequence[str]
+    language: str | None = None  # of `redo`, instead of the folder's
 
     def ask(self, store: Store, at: float) -> Sequence[int]:
         """Folders first."""
         folders = [store.requests.ask_folder(self.verb, name, at) for name in self.folders]
-        return [*folders, *store.requests.ask(self.verb, list(self.jobs), at)]
+        return [*folders, *store.requests.ask(self.verb, list(self.jobs), at, self.language)]
 
 
 class Errand(Protocol):
@@ -64,11 +66,20 @@ class Errand(Protocol):
 
 
 def decide(
-    config: str, verb: Verb, names: Sequence[str], *, since: str | None = None, failed: bool = False, yes: bool = False
+    config: str,
+    verb: Verb,
+    names: Sequence[str],
+    *,
+    since: str | None = None,
+    failed: bool = False,
+    language: str | None = None,
+    yes: bool = False,
 ) -> None:
     """Resolve, ask where it costs again, hand over, and print what came of each."""
     if not names and not failed:
         raise StartError("nothing was named", f"scriptixd {verb} FILE, a FOLDER, or --failed")
+    if language is not None and not LANGUAGE_CODE.fullmatch(language):
+        raise StartError(f"--language {shown(language)} is no language code", "name one such as nl, en or en-US")
     earliest = moment_named(since, read_clock().wall) if since is not None else None
     settings = settings_in(config)
     with reading(settings) as store:
@@ -82,7 +93,8 @@ def decide(
     if not choices and not folders:
         say(f"there is nothing to {verb}" + (f" that was changed since {since}" if since else ""))
         return
-    decision = Decision(verb, _jobs(settings, choices if yes else _agreed(settings, verb, choices)), folders)
+    agreed = choices if yes else _agreed(settings, verb, choices)
+    decision = Decision(verb, _jobs(settings, agreed), folders, language)
     about = [*(f"folder {name}" for name in folders), *decision.jobs.values()]
     if not about:
         return

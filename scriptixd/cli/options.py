@@ -21,6 +21,14 @@ def _sensible(number: float | None) -> float | None:
     return number
 
 
+SpokenLanguage = Annotated[
+    str | None,
+    typer.Option(
+        "--language",
+        metavar="LANGUAGE",
+        help="What is spoken in them, as en or nl, if it is not the folder's language.",
+    ),
+]
 Config = Annotated[
     str,
     typer.Option("--config", "-c", metavar="FILE", envvar="SCRIPTIXD_CONFIG", help="The configuration."),

@@ -18,7 +18,7 @@ from scriptixd import __version__
 from scriptixd.cli import completing
 from scriptixd.cli.account_verbs import backup, forget, report
 from scriptixd.cli.caption_verbs import convert, render
-from scriptixd.cli.options import CONFIG, Config, Folders, Json, Names, Since, Yes
+from scriptixd.cli.options import CONFIG, Config, Folders, Json, Names, Since, SpokenLanguage, Yes
 from scriptixd.cli.output import complain_of
 from scriptixd.cli.service_verbs import install, uninstall
 from scriptixd.errors import StartError, TargetTrouble, Trouble
@@ -266,9 +266,10 @@ def retry(
     deciding.decide(config, Verb.RETRY, names or (), failed=failed, yes=yes)
 
 
-@app.command(epilog="Example: scriptixd redo --yes council/meeting.mp4")
+@app.command(epilog="Example: scriptixd redo --language en council/meeting.mp4")
 def redo(
     names: Annotated[list[str], typer.Argument(metavar="FILE...", help="A path, or a name that only one file has.")],
+    language: SpokenLanguage = None,
     config: Config = CONFIG,
     yes: Yes = False,
 ) -> None:
@@ -279,7 +280,7 @@ def redo(
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
-    deciding.decide(config, Verb.REDO, names, yes=yes)
+    deciding.decide(config, Verb.REDO, names, language=language, yes=yes)
 
 
 @app.command(epilog="Example: scriptixd pause council")

@@ -34,7 +34,7 @@ OUR_METADATA = WEBHOOK_OPTIONS | {
     *("multichannel", "diarization", "folder_id", "document", "session_id"),
 }
 
-_LANGUAGE = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*")
+LANGUAGE_CODE = re.compile(r"[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*")
 _MODE = re.compile(r"0?[0-7]{3}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: the name of a header
 _METADATA_NAME = re.compile(r"[!-+\--~]+")  # TUS 1.0.0: ASCII without spaces and commas
@@ -223,7 +223,7 @@ def alternatives(names: list[Any]) -> str:
 
 def language(value: Value) -> str:
     content = text(value)
-    if not _LANGUAGE.fullmatch(content):
+    if not LANGUAGE_CODE.fullmatch(content):
         raise ValueError("must be a language code such as nl, en or en-US")
     return content
 

@@ -6,7 +6,7 @@ Pure records: no clock, no file, no database. What moves a job is in events.py a
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -184,6 +184,11 @@ class Job:
     cleared: str = ""  # the doubts about this content that a person has said yes to, a line each
     looked_at: float | None = None  # the last look that found it still at work
     took: float | None = None  # s from the end of the upload to the result, as far as can be told
+    language: str | None = None  # what `redo` asked for, instead of the folder's
+
+    def asks(self, today: Request) -> Request:
+        """What is asked for by today's configuration, and by whoever said otherwise of this content."""
+        return today if self.language is None else replace(today, language=self.language)
 
     def is_cleared(self, doubt: str) -> bool:
         """Whether a person has said yes to just this doubt."""

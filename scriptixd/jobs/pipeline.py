@@ -164,8 +164,8 @@ class Pipeline:
             heir = self._originals.heir(job)
             return Resettled(heir.stat) if heir else _looked_at_again(job, NOT_PICKED_UP, now)
         terms = self._folders.terms(source.folder, source.path)
-        if terms.request != job.request:
-            return self._store.jobs.follow(job, terms.request, now.wall)
+        if (wanted := job.asks(terms.request)) != job.request:
+            return self._store.jobs.follow(job, wanted, now.wall)
         if job.stat.size > terms.max_size:
             return Rejected(
                 f"{shown(source.path)} has {job.stat.size} bytes, more than max_size allows ({terms.max_size})",
@@ -186,7 +186,7 @@ class Pipeline:
             return _looked_at_again(job, change.what, now)
         except SourceMissing as missing:  # or its share is not mounted, and so are all the others not there
             raise ShareTrouble(missing.what, "the next look at its folder tells whether it is gone") from missing
-        file_id = self._uploads.create(terms.request, terms.labels, source.name, job.stat.size)
+        file_id = self._uploads.create(wanted, terms.labels, source.name, job.stat.size)
         self._read[job.id] = NOTHING, now.boot
         labels = json.dumps(terms.labels.public(), ensure_ascii=True, sort_keys=True)
         return UploadOpened(file_id, self._uploads.origin, self._uploads.key_fingerprint, labels, seconds)

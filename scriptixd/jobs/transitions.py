@@ -205,7 +205,7 @@ def _with_content(job: Job, stat: Stat) -> Job:
     """The job with what its source is now; of other content nothing is known, and no doubt about it is cleared."""
     if stat.same_content(job.stat):
         return replace(job, stat=stat)
-    return replace(without_upload(job), stat=stat, sha256=None, media_seconds=None, cleared="")
+    return replace(without_upload(job), stat=stat, sha256=None, media_seconds=None, cleared="", language=None)
 
 
 def _cleared(job: Job) -> Job:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Final
 
 from scriptixd.jobs.bounds import ALL
@@ -67,7 +68,7 @@ def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Re
     if job is None:
         return "there is nothing to do any more: its content is another job's"
     if request.verb is Verb.REDO:
-        return _redo(store, job, request_of, now)
+        return _redo(store, job, request_of, request.wishes, now)
     if request.verb is Verb.RETRY and furthest(job) in (State.FOUND, State.UPLOADING) and not _is_there(store, job):
         return "it cannot be tried again: its file is not there"
     try:
@@ -149,15 +150,18 @@ def _own(store: Store, job: Job) -> Sequence[Source]:
     return [source for source in there if (newest := store.jobs.newest_of(source.id)) and newest.id == job.id]
 
 
-def _redo(store: Store, job: Job, request_of: Callable[[Source], Request | None], now: Now) -> str:
-    """A new job for the same content, which pays again because a person said so."""
+def _redo(
+    store: Store, job: Job, request_of: Callable[[Source], Request | None], language: str | None, now: Now
+) -> str:
+    """A new job for the same content, which pays again because a person said so; None: in its folder's language."""
     if job.state not in (State.READY, State.FAILED, State.DISMISSED):
         return f"there is nothing to redo yet: it is {job.state}"
     there = [(source, asked) for source in _own(store, job) if source.settled and (asked := request_of(source))]
     if not there:
         return "it cannot be sent again: its file is not there"
     first, request = there[0]
-    again = store.jobs.create(first, request, "", job.redo + 1, now.wall, job.cleared)
+    asked_for = request if language is None else replace(request, language=language)
+    again = store.jobs.create(first, asked_for, "", job.redo + 1, now.wall, job.cleared, language=language)
     store.jobs.share(again, [source for source, asked in there[1:] if asked == request], now.wall)
     store.erasures.supersede(job, now.wall)
     return _DONE[Verb.REDO]

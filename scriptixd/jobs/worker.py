@@ -142,6 +142,8 @@ class Worker:
                 else:
                     self._breakers.trip(trouble, job.folder, now.boot, key_accepted=in_order)
                     event = Postponed(now.wall, trouble.what, trouble.hint, failed=False)
+            case FolderTrouble() if job.language is not None:  # nothing that its folder asks for
+                event = Rejected(trouble.what, f"scriptixd redo --language asked for {job.language}: ask for another")
             case QuotaTrouble() | FolderTrouble() if job.state is State.FOUND:
                 self._breakers.trip(trouble, job.folder, now.boot)
                 event = Postponed(now.wall, trouble.what, trouble.hint, failed=False)

@@ -111,6 +111,7 @@ class Jobs:
         cleared: str = "",
         *,
         asks: bool = True,
+        language: str | None = None,
     ) -> Job:
         """A new job for a source's content, and this source's share of it; held, if a yes is needed for it.
 
@@ -128,6 +129,7 @@ class Jobs:
             updated_at=at,
             held_for="" if asks else held_for,
             cleared=cleared,
+            language=language,
         )
         with self._database.transaction() as connection:
             given = connection.execute(

@@ -31,7 +31,7 @@ class VerbRequest:
     outcome: str | None  # a sentence, once it was applied
     folder: str | None = None  # ALL of bounds.py for all of them together
     delivery_id: int | None = None  # where it concerns the sidecars of one source
-    wishes: str | None = None  # what is wanted of them this once, as Wishes.text has it
+    wishes: str | None = None  # what is wanted this once: of sidecars, as Wishes.text has it; of `redo`, a language
     file: FileToForget | None = None
 
 
@@ -53,16 +53,11 @@ class Requests:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def ask(self, verb: Verb, job_ids: Sequence[int], at: float) -> Sequence[int]:
+    def ask(self, verb: Verb, job_ids: Sequence[int], at: float, wishes: str | None = None) -> Sequence[int]:
         """Write down what is asked, in one transaction; returns the requests' ids."""
+        query = "INSERT INTO requests (verb, job_id, wishes, asked_at) VALUES (?, ?, ?, ?)"
         with self._database.transaction() as connection:
-            return [
-                connection.execute(
-                    "INSERT INTO requests (verb, job_id, asked_at) VALUES (?, ?, ?)", (verb, job_id, at)
-                ).lastrowid
-                or 0
-                for job_id in job_ids
-            ]
+            return [connection.execute(query, (verb, job_id, wishes, at)).lastrowid or 0 for job_id in job_ids]
 
     def ask_folder(self, verb: Verb, folder: str, at: float) -> int:
         """Write down what is asked of a folder as a whole, or of ALL; returns the request's id."""

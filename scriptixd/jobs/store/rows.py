@@ -12,7 +12,7 @@ from scriptixd.roots.root import Stat
 JOB_FACTS: Final = (
     "state, folder, request, size, mtime_ns, inode, redo, sha256, media_seconds, file_id, service, key_fingerprint, "
     "labels, session_id, closing_at, uploaded_at, ready_at, due_at, failures, unanswered, reason, hint, held_for, "
-    "created_at, updated_at, version, cleared, looked_at, took"
+    "created_at, updated_at, version, cleared, looked_at, took, language"
 )
 JOB_COLUMNS: Final = f"id, {JOB_FACTS}"
 JOB_MARKS: Final = ", ".join("?" for _ in JOB_FACTS.split(","))
@@ -38,7 +38,7 @@ def job_values(job: Job) -> tuple[object, ...]:
         job.sha256, job.media_seconds, job.file_id, job.service, job.key_fingerprint, job.labels, job.session_id,
         job.closing_at, job.uploaded_at, job.ready_at, job.due_at, job.failures, job.unanswered, told(job.reason),
         told(job.hint), told(job.held_for), job.created_at, job.updated_at, job.version,
-        told(job.cleared), job.looked_at, job.took,
+        told(job.cleared), job.looked_at, job.took, job.language,
     )  # fmt: skip
 
 

@@ -363,6 +363,10 @@ END;
 CREATE INDEX ledger_by_day ON ledger (day);
 """
 
+_IN_ANOTHER_LANGUAGE = """
+ALTER TABLE jobs ADD COLUMN language TEXT;    -- what `redo` asked for, instead of the folder's
+"""
+
 MIGRATIONS: Final = (
     _FOUNDATION,
     _TRUSTED_WATCHING,
@@ -371,4 +375,5 @@ MIGRATIONS: Final = (
     _TELLING,
     _FORGETTING,
     _COUNTING,
+    _IN_ANOTHER_LANGUAGE,
 )  # number n is MIGRATIONS[n - 1]
