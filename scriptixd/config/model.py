@@ -44,7 +44,7 @@ SHORTEST_SCAN = 0.1  # s: a scanner that never rests helps nobody
 class Block(BaseModel):
     """A mapping of settings; nothing under its name means that all have their defaults."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
     elsewhere: ClassVar[Mapping[str, str]] = {}  # settings that exist, but not here: the sentence why
 

@@ -354,6 +354,7 @@ CREATE TRIGGER standing_of_job AFTER UPDATE OF state ON jobs WHEN OLD.state != N
     iif(present = 0, 'missing', 'ignored')) END WHERE id IN (SELECT source_id FROM deliveries WHERE job_id = NEW.id);
 END;
 CREATE INDEX ledger_by_day ON ledger (day);
+CREATE INDEX sources_present ON sources (folder, directory) WHERE present = 1;
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('jobs',6);
 COMMIT;

@@ -361,6 +361,7 @@ CREATE TRIGGER standing_of_job AFTER UPDATE OF state ON jobs WHEN OLD.state != N
     {_STANDING} WHERE id IN (SELECT source_id FROM deliveries WHERE job_id = NEW.id);
 END;
 CREATE INDEX ledger_by_day ON ledger (day);
+CREATE INDEX sources_present ON sources (folder, directory) WHERE present = 1;  -- a million may be missing
 """
 
 _IN_ANOTHER_LANGUAGE = """
