@@ -197,7 +197,8 @@ class Views:
 
     def story(self, view: SourceView) -> Sequence[Chapter]:
         """Everything that happened to a source and to the jobs that it had, oldest first."""
-        query = """SELECT at, event, state, detail FROM history WHERE source_id = ? OR (source_id IS NULL AND job_id IN
+        # The plus has SQLite look for the jobs: most rows of history are of no source.
+        query = """SELECT at, event, state, detail FROM history WHERE source_id = ? OR (+source_id IS NULL AND job_id IN
             (SELECT job_id FROM deliveries WHERE source_id = ?)) ORDER BY id"""
         with self._database.reading() as connection:
             return [Chapter(*row) for row in connection.execute(query, (view.source_id, view.source_id))]
