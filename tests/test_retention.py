@@ -115,11 +115,17 @@ def test_what_is_there_keeps_its_name_and_what_waits_for_somebody_too(room: Room
     assert "held" not in gone.reason
 
 
+def happened(room: Room, times: int, at: float) -> None:
+    """So many lines of history of one moment."""
+    with room.store.database.transaction():
+        for number in range(times):
+            room.store.jobs.remember(1, None, "Held", "held", str(number), at)
+
+
 def test_history_goes_by_its_age_a_bite_at_a_time(room: Room) -> None:
-    for number in range(AT_ONCE + 50):
-        room.store.jobs.remember(1, None, "Held", "held", str(number), room.clock)
+    happened(room, AT_ONCE + 50, room.clock)
     room.clock += 366 * DAY
-    room.store.jobs.remember(1, None, "Held", "held", "young", room.clock)
+    happened(room, 1, room.clock)
     retention = Retention(room.store, None, 365 * DAY)
     retention.run_once(Now(room.clock, BOOT))
     retention.run_once(Now(room.clock, BOOT + AFTER_START))
@@ -130,10 +136,8 @@ def test_history_goes_by_its_age_a_bite_at_a_time(room: Room) -> None:
 
 @pytest.mark.parametrize("count_ahead", [1, AT_ONCE + 50])
 def test_a_clock_that_was_years_ahead_keeps_no_history_for_years(room: Room, count_ahead: int) -> None:
-    for number in range(count_ahead):
-        room.store.jobs.remember(1, None, "Held", "held", str(number), room.clock + 4000 * DAY)
-    for number in range(3):
-        room.store.jobs.remember(1, None, "Held", "held", str(number), room.clock)
+    happened(room, count_ahead, room.clock + 4000 * DAY)
+    happened(room, 3, room.clock)
     passes(room, 364)
     assert count(room, "history") == count_ahead + 3
     passes(room, 2)

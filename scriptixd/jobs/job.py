@@ -35,7 +35,7 @@ class Request:
     @property
     def key(self) -> str:
         """The whole request as one text, equal exactly for equal requests."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        return _key(self)
 
     def unlike(self, other: Request) -> str:
         """A sentence for what is asked now, of a content that was transcribed under another request."""
@@ -48,6 +48,11 @@ class Request:
     def from_key(key: str) -> Request:
         fields = json.loads(key)
         return Request(**{**fields, "document_type": DocumentType(fields["document_type"])})
+
+
+@lru_cache(maxsize=64)  # written with each save of a job
+def _key(request: Request) -> str:
+    return json.dumps(asdict(request), sort_keys=True, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
