@@ -593,6 +593,16 @@ def test_redo_pays_again_with_a_yes_and_only_for_files(desk: Desk) -> None:
     assert desk.row("a.mp4")["state"] == "found"
 
 
+def test_dismissing_all_that_has_failed_leaves_what_waits(desk: Desk) -> None:
+    desk.add("a.mp4", *VOIDED)
+    desk.add("b.mp4", FAILED)
+    desk.add("held.mp4", held_for="it was there before")
+    assert desk.say("dismiss").returncode == 2
+    assert desk.say("dismiss", "--failed").returncode == 0
+    states = [desk.row(name)["state"] for name in ("a.mp4", "b.mp4", "held.mp4")]
+    assert states == ["dismissed", "dismissed", "held"]
+
+
 def test_redo_takes_another_language_than_the_folders(desk: Desk) -> None:
     desk.add("a.mp4", *VOIDED)
     for wrong in ("no language", "", "n\x1bl"):

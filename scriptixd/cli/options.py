@@ -35,14 +35,14 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="For programs: JSON with all rows, times in UTC.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Names = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FILE|FOLDER...",
-        help="A path, a name that only one file has, or a folder.",
-        autocompletion=completing.folders,
-    ),
-]
+_NAMES = typer.Argument(
+    metavar="FILE|FOLDER...",
+    help="A path, a name that only one file has, or a folder.",
+    autocompletion=completing.folders,
+)
+Names = Annotated[list[str], _NAMES]
+SomeNames = Annotated[list[str] | None, _NAMES]
+Failed = Annotated[bool, typer.Option("--failed", help="Everything that has failed.")]
 Folders = Annotated[
     list[str] | None,
     typer.Argument(

@@ -18,7 +18,7 @@ from scriptixd import __version__
 from scriptixd.cli import completing
 from scriptixd.cli.account_verbs import backup, forget, report
 from scriptixd.cli.caption_verbs import convert, render
-from scriptixd.cli.options import CONFIG, Config, Folders, Json, Names, Since, SpokenLanguage, Yes
+from scriptixd.cli.options import CONFIG, Config, Failed, Folders, Json, Names, Since, SomeNames, SpokenLanguage, Yes
 from scriptixd.cli.output import complain_of
 from scriptixd.cli.service_verbs import install, uninstall
 from scriptixd.errors import StartError, TargetTrouble, Trouble
@@ -234,7 +234,9 @@ def approve(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes
 
 
 @app.command(epilog="Example: scriptixd dismiss council/rehearsal.mp4")
-def dismiss(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes = False) -> None:
+def dismiss(
+    names: SomeNames = None, failed: Failed = False, since: Since = None, config: Config = CONFIG, yes: Yes = False
+) -> None:
     """Leave files that wait or have failed alone for good.
 
     Of a folder, all that wait; it never asks. `scriptixd retry` takes it back.
@@ -242,18 +244,11 @@ def dismiss(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
-    deciding.decide(config, Verb.DISMISS, names, since=since, yes=yes)
+    deciding.decide(config, Verb.DISMISS, names or (), since=since, failed=failed, yes=yes)
 
 
 @app.command(epilog="Example: scriptixd retry --failed")
-def retry(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="FILE|FOLDER...", help="A path, a name, or a folder.")
-    ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Everything that has failed.")] = False,
-    config: Config = CONFIG,
-    yes: Yes = False,
-) -> None:
+def retry(names: SomeNames = None, failed: Failed = False, config: Config = CONFIG, yes: Yes = False) -> None:
     """Try what has failed again, from the furthest safe point.
 
     Of a folder, all that has failed. Where Scriptix was paid and could not transcribe, trying again pays again: a
