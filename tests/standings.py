@@ -1,4 +1,4 @@
-"""What each source is at, worked out from its newest delivery and its job, as the triggers of the state file should."""
+"""What each source is at, by its newest delivery and its job, and how many are: what the triggers should keep."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ _WRONG: Final = """SELECT sources.id, sources.standing, CASE
     WHERE sources.standing IS NOT expected"""
 
 
+_COUNTED: Final = """WITH
+    counted AS (SELECT folder, standing, count(*) AS number FROM sources GROUP BY folder, standing),
+    kept AS (SELECT folder, standing, number FROM tallies WHERE number != 0)
+    SELECT 'kept', * FROM (SELECT * FROM kept EXCEPT SELECT * FROM counted)
+    UNION ALL SELECT 'counted', * FROM (SELECT * FROM counted EXCEPT SELECT * FROM kept)"""
+
+
 def wrong_standings(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
     """Source, what the state file says that it is at, and what it is at."""
     return connection.execute(_WRONG).fetchall()
+
+
+def wrong_tallies(connection: sqlite3.Connection) -> list[tuple[str, str, str, int]]:
+    """Numbers that the state file keeps of its sources, and those that counting finds, where they are not the same."""
+    return connection.execute(_COUNTED).fetchall()

@@ -16,7 +16,7 @@ from fakes import BOOT, ENGLISH, Call, Service, World, memory_disk, refused_key,
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from standings import wrong_standings
+from standings import wrong_standings, wrong_tallies
 
 from scriptixd.errors import Away, OverBudget, QuotaTrouble, Trouble
 from scriptixd.jobs.events import Approved
@@ -241,6 +241,7 @@ class Machine(RuleBasedStateMachine):
         if hasattr(self, "world"):
             with self.world.store.database.reading() as connection:
                 assert wrong_standings(connection) == []
+                assert wrong_tallies(connection) == []
 
     def doubted(self) -> set[bytes]:
         return {content for content, one in self.world.examiner.doubtful.items() if isinstance(one, Doubt)}

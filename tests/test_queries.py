@@ -19,7 +19,7 @@ from scriptixd.jobs.store.database import open_state
 
 SMALL: Final = {
     "contacts", "passes", "questions", "standstills", "outputs", "notices", "instance", "found",  # some for each folder
-    "silences", "told", "migrations", "sqlite_schema",
+    "tallies", "silences", "told", "migrations", "sqlite_schema",
     "asked",  # the requests of an hour
     "errands", "erasures",  # what is still to be done
 }  # fmt: skip

@@ -19,7 +19,7 @@ from typing import Final
 import pytest
 from desk import Desk
 from house import House, eventually, house, tone
-from standings import wrong_standings
+from standings import wrong_standings, wrong_tallies
 
 from scriptixd.daemon.upkeep import DAY, Upkeep
 from scriptixd.errors import StateError
@@ -55,7 +55,7 @@ def tables(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def test_there_is_one_of_every_version_that_was_released() -> None:
-    assert VERSIONS[:4] == [1, 2, 3, 8]
+    assert VERSIONS[:5] == [1, 2, 3, 8, 9]
 
 
 @pytest.mark.parametrize("number", VERSIONS)
@@ -86,6 +86,7 @@ def test_each_goes_on_with_all_that_it_knew(number: int, tmp_path: Path) -> None
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert wrong_standings(connection) == []
+            assert wrong_tallies(connection) == []
         jobs = {id_: store.jobs.get(id_) for id_ in range(1, 7)}
         assert [job.state for job in jobs.values() if job] == [
             State.READY, State.TRANSCRIBING, State.HELD, State.UPLOADING, State.FAILED, State.GONE,

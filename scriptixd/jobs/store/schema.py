@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from scriptixd.jobs.store.standings import COUNTING, TALLYING
+
 _FOUNDATION = """
 CREATE TABLE contacts (              -- first contact with a root: once per identity of its disk
     folder TEXT NOT NULL,
@@ -330,40 +332,6 @@ CREATE TABLE forgotten (             -- files that lie there still: left alone f
 CREATE INDEX forgotten_by_inode ON forgotten (folder, inode);    -- what was renamed
 """
 
-# What a source is at, as people are told: counting a million of them takes an index, and no look at jobs.
-_NEWEST = "(SELECT max(id) FROM deliveries AS share WHERE share.source_id = sources.id AND share.state != 'dropped')"
-_STANDING = f"""UPDATE sources SET standing = CASE WHEN present = 1 AND settled = 0 THEN 'settling' ELSE coalesce(
-    (SELECT CASE WHEN jobs.state != 'ready' THEN jobs.state WHEN sources.present = 0 THEN 'missing'
-            WHEN deliveries.state = 'delivered' THEN 'done' ELSE 'delivering' END
-        FROM deliveries JOIN jobs ON jobs.id = deliveries.job_id WHERE deliveries.id = {_NEWEST}),
-    iif(present = 0, 'missing', 'ignored')) END"""
-_COUNTING = f"""
-ALTER TABLE sources ADD COLUMN standing TEXT NOT NULL DEFAULT 'settling';  -- kept by triggers
-{_STANDING};
-CREATE INDEX sources_by_standing ON sources (standing, folder);
-CREATE TRIGGER standing_of_new_source AFTER INSERT ON sources WHEN NEW.present = 0 OR NEW.settled = 1 BEGIN
-    {_STANDING} WHERE id = NEW.id;
-END;
-CREATE TRIGGER standing_of_source AFTER UPDATE OF present, settled ON sources
-    WHEN OLD.present != NEW.present OR OLD.settled != NEW.settled BEGIN
-    {_STANDING} WHERE id = NEW.id;
-END;
-CREATE TRIGGER standing_of_new_delivery AFTER INSERT ON deliveries BEGIN
-    {_STANDING} WHERE id = NEW.source_id;
-END;
-CREATE TRIGGER standing_of_delivery AFTER UPDATE OF state ON deliveries WHEN OLD.state != NEW.state BEGIN
-    {_STANDING} WHERE id = NEW.source_id;
-END;
-CREATE TRIGGER standing_of_old_delivery AFTER DELETE ON deliveries BEGIN
-    {_STANDING} WHERE id = OLD.source_id;
-END;
-CREATE TRIGGER standing_of_job AFTER UPDATE OF state ON jobs WHEN OLD.state != NEW.state BEGIN
-    {_STANDING} WHERE id IN (SELECT source_id FROM deliveries WHERE job_id = NEW.id);
-END;
-CREATE INDEX ledger_by_day ON ledger (day);
-CREATE INDEX sources_present ON sources (folder, directory) WHERE present = 1;  -- a million may be missing
-"""
-
 _IN_ANOTHER_LANGUAGE = """
 ALTER TABLE jobs ADD COLUMN language TEXT;    -- what `redo` asked for, instead of the folder's
 """
@@ -375,6 +343,7 @@ MIGRATIONS: Final = (
     _MADE_ANEW,
     _TELLING,
     _FORGETTING,
-    _COUNTING,
+    COUNTING,
     _IN_ANOTHER_LANGUAGE,
+    TALLYING,
 )  # number n is MIGRATIONS[n - 1]

@@ -132,7 +132,7 @@ class Views:
 
     def counts(self) -> Mapping[tuple[str, str], int]:
         """How many sources are in each state, by folder and state."""
-        query = "SELECT folder, standing, count(*) FROM sources GROUP BY standing, folder"
+        query = "SELECT folder, standing, number FROM tallies WHERE number > 0"
         with self._database.reading() as connection:
             return {(folder, state): count for folder, state, count in connection.execute(query)}
 
