@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from scriptixd.captions import Manner, Units
+from scriptixd.captions.manner import Manner, Units
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.room import DeliveryRoom
 from scriptixd.jobs.claims import Claims

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fakes import DUTCH, ENGLISH, Call, World, sha256
 
-from scriptixd.captions import Units
+from scriptixd.captions.manner import Units
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.room import ADOPTED, DeliveryRoom
 from scriptixd.jobs.claims import Claims

@@ -15,8 +15,13 @@ import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptixd.captions import NETFLIX, Cue, Layout, Numbers, Style, Transcript, cues, read_result, srt
+from scriptixd.captions.cue import Cue, cues
+from scriptixd.captions.layout import NETFLIX, Layout, Numbers
+from scriptixd.captions.result import read_result
+from scriptixd.captions.srt import srt
+from scriptixd.captions.style import Style
 from scriptixd.captions.timing import IN_SYNC_MS, Span, times
+from scriptixd.captions.transcript import Transcript
 
 
 def spoken(text: str, *, start_ms: int = 0, speaker: str | None = None, pause_ms: int = 60) -> dict[str, object]:

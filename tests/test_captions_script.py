@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptixd.captions import Cue, Numbers, Profile, SpeakerLabels, Style, Transcript, cues, read_result
+from scriptixd.captions.cue import Cue, cues
+from scriptixd.captions.layout import Numbers, Profile
+from scriptixd.captions.result import read_result
 from scriptixd.captions.script import NO_BEGINNING, NO_END, RIGHT_TO_LEFT_MARK, pieces, together, width
+from scriptixd.captions.style import SpeakerLabels, Style
+from scriptixd.captions.transcript import Transcript
 
 JAPANESE = Style("ja")
 LANGUAGES = ("ja", "zh-Hans", "ko", "th", "ar", "he", "en", "")

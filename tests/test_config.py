@@ -16,8 +16,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptixd.captions import SpeakerLabels, Writing
-from scriptixd.captions.result import Units
+from scriptixd.captions.manner import Units, Writing
+from scriptixd.captions.style import SpeakerLabels
 from scriptixd.config import document, units
 from scriptixd.config.findings import blocks, model_at
 from scriptixd.config.load import load

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from delivery_room import REPLY, SILENCE, SRT, Room
 
-from scriptixd.captions import Manner, Numbers, Style, Units, Writing
+from scriptixd.captions.layout import Numbers
+from scriptixd.captions.manner import Manner, Units, Writing
+from scriptixd.captions.style import Style
 from scriptixd.delivery.names import candidates, in_order
 from scriptixd.delivery.room import NO_SPEECH
 from scriptixd.delivery.sidecar import render

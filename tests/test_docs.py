@@ -15,8 +15,7 @@ from typing import Any
 import in_process
 import pytest
 
-from scriptixd.captions import Profile
-from scriptixd.captions.layout import layout_of
+from scriptixd.captions.layout import Profile, layout_of
 from scriptixd.cli.units import Instance, shipped_file
 from scriptixd.config.load import load
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS

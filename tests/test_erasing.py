@@ -14,7 +14,7 @@ import pytest
 from fakes import STRIDE, Call, Service, World, memory_disk, refused_key, sha256
 from test_crash_points import CrashNow, Fuse, FusedWorld
 
-from scriptixd.captions import Units
+from scriptixd.captions.manner import Units
 from scriptixd.delivery.room import DeliveryRoom
 from scriptixd.errors import AccountTrouble, Away, FileTrouble, OverBudget, Stopped
 from scriptixd.jobs.claims import Claims

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scriptixd.captions import FORMATS
+from scriptixd.captions.formats import FORMATS
 from scriptixd.roots.globs import covers, matches
 from scriptixd.roots.paths import parent
 from scriptixd.roots.root import TEMPORARY_PREFIX

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from html import unescape
 from zipfile import ZipFile
 
@@ -14,11 +16,17 @@ import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptixd.captions import FORMATS, Cue, Spoken, Transcript, Writing, read_result, srt
+from scriptixd.captions.cue import Cue
+from scriptixd.captions.formats import FORMATS
+from scriptixd.captions.manner import Writing
 from scriptixd.captions.paragraphs import LONG_CHARS, NO_SPEECH, paragraphs
+from scriptixd.captions.result import read_result
+from scriptixd.captions.srt import srt
+from scriptixd.captions.transcript import Transcript
 from scriptixd.captions.txt import WIDTH
 from scriptixd.captions.vtt import vtt
 from scriptixd.captions.wording import one_line
+from scriptixd.captions.writing import Spoken, formatted
 
 Said = tuple[str | None, str, float]  # by whom, what, and from when on
 
@@ -40,12 +48,20 @@ SILENCE = read_result('{"results": []}')
 
 
 def written(name: str, transcript: Transcript, writing: Writing | None = None, title: str = "meeting") -> bytes | None:
-    return FORMATS[name].render(Spoken(transcript, title), writing or Writing())
+    return formatted(name, Spoken(transcript, title), writing or Writing())
 
 
-def test_the_registry_holds_every_format_under_its_name() -> None:
+def test_the_registry_holds_every_format_under_its_name_and_each_can_be_written() -> None:
     assert list(FORMATS) == ["srt", "vtt", "txt", "docx"]
     assert {format_.name for format_ in FORMATS.values()} == set(FORMATS)
+    assert all(written(name, MEETING) for name in FORMATS)
+
+
+def test_a_configuration_loads_nothing_that_cuts_captions() -> None:
+    cutting = "{'scriptixd.captions.' + name for name in ('cue', 'segment', 'result', 'writing', 'docx')}"
+    code = f"import sys, scriptixd.config.load; print(sorted({cutting} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 # VTT

@@ -13,7 +13,9 @@ from typing import Final
 
 import pytest
 
-from scriptixd.captions import FORMATS, Manner, Spoken, read_result
+from scriptixd.captions.manner import Manner
+from scriptixd.captions.result import read_result
+from scriptixd.captions.writing import Spoken, formatted
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 LANGUAGES: Final = ("en", "nl", "de", "fr", "ja", "ar")
@@ -24,7 +26,7 @@ LANGUAGES: Final = ("en", "nl", "de", "fr", "ja", "ar")
 def test_it_is_as_it_was_reviewed(language: str, format_name: str) -> None:
     transcript = read_result((GOLDEN / f"{language}.json").read_bytes())
     manner = Manner().of(language)
-    written = FORMATS[format_name].render(Spoken(transcript, "meeting", manner.style), manner.writing)
+    written = formatted(format_name, Spoken(transcript, "meeting", manner.style), manner.writing)
     assert written is not None
     reviewed = GOLDEN / f"{language}.{format_name}"
     if os.environ.get("GOLDEN") == "renew":

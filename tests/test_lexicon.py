@@ -8,8 +8,12 @@ from importlib.resources import files
 
 import pytest
 
-from scriptixd.captions import Cue, Numbers, Style, Transcript, cues, read_result
+from scriptixd.captions.cue import Cue, cues
+from scriptixd.captions.layout import Numbers
 from scriptixd.captions.lexicon import CLASSES, NONE, Dash, lexicon
+from scriptixd.captions.result import read_result
+from scriptixd.captions.style import Style
+from scriptixd.captions.transcript import Transcript
 from scriptixd.captions.vtt import vtt
 
 FILES = files("scriptixd.captions.languages")

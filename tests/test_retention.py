@@ -10,7 +10,7 @@ import pytest
 from delivery_room import SRT, Room
 from house import house, tone
 
-from scriptixd.captions import NO_WISHES
+from scriptixd.captions.wishes import NO_WISHES
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Hashed
 from scriptixd.jobs.job import State

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from delivery_room import SRT, Room
 
-from scriptixd.captions import NO_WISHES, Numbers, Profile, SpeakerLabels, Wishes
+from scriptixd.captions.layout import Numbers, Profile
+from scriptixd.captions.style import SpeakerLabels
+from scriptixd.captions.wishes import NO_WISHES, Wishes
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.names import player_language
 from scriptixd.errors import TargetTrouble

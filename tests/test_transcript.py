@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scriptixd.captions import Transcript, Units, read_result
+from scriptixd.captions.manner import Units
+from scriptixd.captions.result import read_result
+from scriptixd.captions.transcript import Transcript
 from scriptixd.captions.wording import words_of
 from scriptixd.errors import FileTrouble
 
@@ -269,6 +271,6 @@ def test_no_word_is_lost_and_each_utterance_keeps_its_order(results: list[list[t
 
 def test_reading_imports_nothing_that_takes_time() -> None:
     heavy = "{'pydantic', 'requests', 'yaml', 'typer', 'rich', 'statistics', 'asyncio', 'sqlite3', 'tusclient'}"
-    code = f"import sys, scriptixd.captions; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, scriptixd.captions.result; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from math import isfinite
 from typing import Any
 
+from scriptixd.captions.manner import Units
 from scriptixd.captions.repair import Draft, Heard, milliseconds, utterances
 from scriptixd.captions.transcript import Transcript
 from scriptixd.captions.wording import one_line, words_of
@@ -28,14 +28,6 @@ UNKNOWN_SPEAKERS = frozenset({"", "unk", "unknown", "none", "null"})
 NUMERIC = (int, float, str)  # what a time may be; as a tuple, since every word asks twice
 FAILED_STATUSES = frozenset({"error", "failed"})
 EXPECTED = "give the answer of /speech-to-text/session/<id>/result, or the JSON that scriptixd wrote beside a recording"
-
-
-class Units(StrEnum):
-    """The unit of the times in a result; the service's own pages contradict each other."""
-
-    AUTO = "auto"
-    SECONDS = "s"
-    MILLISECONDS = "ms"
 
 
 def read_result(payload: bytes | str, units: Units = Units.AUTO) -> Transcript:

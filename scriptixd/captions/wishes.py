@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 
-from scriptixd.captions.formats import Manner, Writing
 from scriptixd.captions.layout import Numbers, Profile
+from scriptixd.captions.manner import Manner, Writing
 from scriptixd.captions.style import AS_THE_PROFILE, SpeakerLabels
 
 

@@ -68,7 +68,7 @@ def convert(
 
     It needs no configuration and no network. What no option says is as the guide has it for the language.
     """
-    from scriptixd.captions import Numbers
+    from scriptixd.captions.layout import Numbers
     from scriptixd.cli import converting, wishing
 
     numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)
@@ -98,7 +98,7 @@ def render(
     changed, is removed, unless somebody has edited it. An option holds for this once; the settings say what holds for
     ever.
     """
-    from scriptixd.captions import Numbers
+    from scriptixd.captions.layout import Numbers
     from scriptixd.cli import rendering, wishing
 
     numbers = Numbers.in_seconds(max_chars, max_lines, min_duration, max_duration, speed, gap, chain)

@@ -62,13 +62,13 @@ def states() -> Iterable[str]:
 
 
 def profiles() -> Iterable[str]:
-    from scriptixd.captions import Profile
+    from scriptixd.captions.layout import Profile
 
     return list(Profile)
 
 
 def speaker_labels() -> Iterable[str]:
-    from scriptixd.captions import SpeakerLabels
+    from scriptixd.captions.style import SpeakerLabels
 
     return list(SpeakerLabels)
 
@@ -80,12 +80,12 @@ def newlines() -> Iterable[str]:
 
 
 def formats() -> Iterable[str]:
-    from scriptixd.captions import FORMATS
+    from scriptixd.captions.formats import FORMATS
 
     return list(FORMATS)
 
 
 def units() -> Iterable[str]:
-    from scriptixd.captions import Units
+    from scriptixd.captions.manner import Units
 
     return list(Units)

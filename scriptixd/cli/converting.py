@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from scriptixd.captions import FORMATS, Manner, Spoken, Units, Wishes, read_result
+from scriptixd.captions.formats import FORMATS
+from scriptixd.captions.manner import Manner, Units
+from scriptixd.captions.result import read_result
+from scriptixd.captions.wishes import Wishes
+from scriptixd.captions.writing import Spoken, formatted
 from scriptixd.cli.output import complain
 from scriptixd.cli.wishing import one_of
 from scriptixd.errors import FileTrouble, StartError, TargetTrouble
@@ -40,7 +44,7 @@ def convert(
     except FileTrouble as trouble:
         raise FileTrouble(f"{result}: {trouble.what}", trouble.hint) from trouble
     manner = _manner(wishes, _language_of(payload) if language is None else language)
-    written = chosen.render(Spoken(transcript, Path(result).stem, manner.style), manner.writing)
+    written = formatted(format_name, Spoken(transcript, Path(result).stem, manner.style), manner.writing)
     if written is None:
         complain(f"{result}: there is no speech in it, so nothing was written")
         return

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from scriptixd.captions import Wishes
+from scriptixd.captions.wishes import Wishes
 from scriptixd.cli.finding import absolute, sources_meant
 from scriptixd.cli.installation import become_owner, reading, settings_in
 from scriptixd.cli.output import complain, say

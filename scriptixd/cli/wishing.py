@@ -8,7 +8,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeVar
 
-from scriptixd.captions import Numbers, Profile, SpeakerLabels, Wishes
+from scriptixd.captions.layout import Numbers, Profile
+from scriptixd.captions.style import SpeakerLabels
+from scriptixd.captions.wishes import Wishes
 from scriptixd.errors import StartError
 
 Choice = TypeVar("Choice", bound=StrEnum)

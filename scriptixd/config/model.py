@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, model_validator
 
-from scriptixd.captions import Profile, SpeakerLabels, Units, Writing
+from scriptixd.captions.layout import Profile
+from scriptixd.captions.manner import Units, Writing
+from scriptixd.captions.style import SpeakerLabels
 from scriptixd.config import listening, values
 from scriptixd.config.settings import Auth, Changed, FilenamePolicy, Newline, Secret, WatchMode, WebhookMethod
 from scriptixd.config.values import (

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
-from scriptixd.captions import Manner, Numbers, Style, Writing
+from scriptixd.captions.layout import Numbers
+from scriptixd.captions.manner import Manner, Writing
+from scriptixd.captions.style import Style
 from scriptixd.config.document import Location
 from scriptixd.config.findings import Findings, name_of
 from scriptixd.config.model import (

@@ -11,8 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from scriptixd.captions.formats import Manner
-from scriptixd.captions.result import Units
+from scriptixd.captions.manner import Manner, Units
 from scriptixd.errors import FileTrouble
 from scriptixd.jobs.bounds import ALL, Bounds
 from scriptixd.jobs.job import AfterDone, Labels, OutputPlace, Request, Terms

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from scriptixd.captions import Manner, Units
+from scriptixd.captions.manner import Manner, Units
 from scriptixd.delivery.lying import LARGEST, bytes_at, digest_at
 from scriptixd.delivery.names import WHOLE_SET_MARK, every, suffixed
 from scriptixd.delivery.seat import Names, Seat

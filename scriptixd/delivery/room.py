@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from scriptixd.captions import Manner, Units, Wishes
+from scriptixd.captions.manner import Manner, Units
+from scriptixd.captions.wishes import Wishes
 from scriptixd.delivery.adoption import Adoption
 from scriptixd.delivery.heritage import Heritage, Left
 from scriptixd.delivery.lying import digest_at

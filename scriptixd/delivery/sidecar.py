@@ -6,7 +6,9 @@ import json
 from datetime import UTC, datetime
 
 from scriptixd import __version__
-from scriptixd.captions import FORMATS, Manner, Spoken, Units, read_result
+from scriptixd.captions.manner import Manner, Units
+from scriptixd.captions.result import read_result
+from scriptixd.captions.writing import Spoken, formatted
 from scriptixd.delivery.names import WHOLE_SET_MARK
 from scriptixd.errors import FileTrouble
 from scriptixd.jobs.job import Job
@@ -23,7 +25,7 @@ def render(output: str, reply: bytes, job: Job, source: Source, units: Units, ma
     if output == WHOLE_SET_MARK:
         return _json(reply, job, source)
     manner = manner.of(job.request.language)
-    return FORMATS[output].render(Spoken(read_result(reply, units), source.name, manner.style), manner.writing)
+    return formatted(output, Spoken(read_result(reply, units), source.name, manner.style), manner.writing)
 
 
 def _json(reply: bytes, job: Job, source: Source) -> bytes:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from scriptixd.captions.formats import Manner
+from scriptixd.captions.manner import Manner
 from scriptixd.roots.root import LIKE_ITS_DIRECTORY, FileAccess, Stat
 
 

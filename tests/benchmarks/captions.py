@@ -78,8 +78,9 @@ def _later(word: Sequence[Any], index: int, again: int, length: float) -> list[A
 
 def make(fixture: Path, words: int, cues: int, language: str, place: Path) -> None:
     """The result of a long recording, and cues for the renderers, one a line."""
-    from scriptixd.captions import Style, read_result
-    from scriptixd.captions import cues as cues_of
+    from scriptixd.captions.cue import cues as cues_of
+    from scriptixd.captions.result import read_result
+    from scriptixd.captions.style import Style
 
     opened = gzip.open if fixture.suffix == ".gz" else open
     with opened(fixture, "rt", encoding="utf-8") as file:
@@ -106,7 +107,9 @@ def said_in(result: Path) -> list[dict[str, Any]]:
 
 
 def our_segmenter(result: Path, language: str) -> Work:
-    from scriptixd.captions import Style, cues, read_result
+    from scriptixd.captions.cue import cues
+    from scriptixd.captions.result import read_result
+    from scriptixd.captions.style import Style
 
     transcript, style = read_result(result.read_bytes()), Style(language=language)
     return lambda: len(cues(transcript, style))
@@ -197,7 +200,8 @@ def rows(cues: Path) -> Iterator[tuple[int, int, list[str], str | None]]:
 
 
 def our_srt(file: Path, _language: str) -> Work:
-    from scriptixd.captions import Cue, srt
+    from scriptixd.captions.cue import Cue
+    from scriptixd.captions.srt import srt
 
     cues = [Cue(start, end, tuple(lines), speaker) for start, end, lines, speaker in rows(file)]
     return lambda: len(srt(cues))
@@ -205,7 +209,7 @@ def our_srt(file: Path, _language: str) -> Work:
 
 def our_vtt(file: Path, _language: str) -> Work:
     """With escaped text and voices."""
-    from scriptixd.captions import Cue
+    from scriptixd.captions.cue import Cue
     from scriptixd.captions.vtt import vtt
 
     cues = [Cue(start, end, tuple(lines), speaker) for start, end, lines, speaker in rows(file)]
