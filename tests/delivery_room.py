@@ -16,8 +16,8 @@ from scriptixd.jobs.events import Closing, Event, Hashed, ResultReady, SessionKn
 from scriptixd.jobs.job import DeliveryState, DocumentType, Job, Labels, OutputPlace, Request, Terms
 from scriptixd.jobs.recognition import kept_beside
 from scriptixd.jobs.source import Admission, Look, Sighting, Source
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.root import Root, Stat
 

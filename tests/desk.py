@@ -18,8 +18,8 @@ from scriptixd.jobs.clock import boot_id
 from scriptixd.jobs.events import Event
 from scriptixd.jobs.job import DocumentType, Job, Request
 from scriptixd.jobs.source import Admission, Look, Sighting, Source
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Stat
 from scriptixd.watch.filters import Filter

@@ -46,9 +46,9 @@ from scriptixd.jobs.queues import IDLE, AskQueue, UploadQueue
 from scriptixd.jobs.recognition import Recognition
 from scriptixd.jobs.rounds import PAGE, Rounds
 from scriptixd.jobs.source import Admission, Look, Sighting, Source
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.verbs import apply_open_requests
 from scriptixd.jobs.worker import Worker
 from scriptixd.roots.local import LocalRoot

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from scriptixd.jobs.events import Approved
 from scriptixd.jobs.source import HELD_FOR_FLOOD, Admission, Look, Question, Restless, Sighting, Source
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import joined
 from scriptixd.roots.root import Disk, Stat
 

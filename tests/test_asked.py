@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.store.tables import Store
 
 KEY = "abcd1234"
 NOW = Now(1_700_000_000.0, 5_000.0)

@@ -17,9 +17,9 @@ from desk import SCRIPT, Desk
 from house import House, eventually, house, tone
 
 from scriptixd.errors import TargetTrouble
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.copies import checked_copy
 from scriptixd.jobs.store.database import open_for_reading, open_state
+from scriptixd.jobs.store.tables import Store
 
 
 @pytest.fixture

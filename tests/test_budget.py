@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.ports import Lane
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.store.tables import Store
 from scriptixd.service.budget import HOUR, LONGEST_SILENCE, WINDOW, Budget
 
 MINUTE = 60.0  # s

@@ -13,10 +13,11 @@ from fakes import BOOT, DUTCH, START, World
 
 from scriptixd.jobs.job import State
 from scriptixd.jobs.source import Question, QuestionKind
-from scriptixd.jobs.store import Store, database
+from scriptixd.jobs.store import database
 from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.schema import MIGRATIONS
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.root import Disk, Identity, Nested
 
 AT = START.wall

@@ -23,8 +23,8 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import DocumentType, Job, Request, State
 from scriptixd.jobs.limits import PROMISED, SOON, Limiter
 from scriptixd.jobs.ports import Standstill
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.timetable import Calendar, Rates
 from scriptixd.roots.root import Stat
 

@@ -20,6 +20,7 @@ from hosting import Hosted, hosted
 
 from scriptixd.jobs.events import Rejected, UploadOpened
 from scriptixd.jobs.source import Question, QuestionKind
+from scriptixd.jobs.store.glance import Glance
 from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveRequests, LiveRestless, LiveUpload
 from scriptixd.observe.page import HTML, POLICY, Scene, page
 from scriptixd.observe.standing import NO_FACTS, Place, Standing, facts_in
@@ -95,7 +96,7 @@ def scene_of(desk: Desk, **changes: object) -> Scene:
     )  # fmt: skip
     with desk.store() as store:
         assert not store.sources.ask("council", Question(QuestionKind.DISK, "x", "is <it> the disk?"), now)
-        facts = facts_in(store, now)
+        facts = facts_in(Glance(store.database), now)
     places = [Place(name, str(desk.base / name)) for name in ("council", "court")]
     standing = Standing(places, True, live, live.pauses, facts)
     return Scene(standing, {"council": "look & say: scriptixd approve council"}, ("ask",), "nas<1>", now, now)

@@ -23,8 +23,8 @@ from scriptixd.daemon.changes import changes, in_effect
 from scriptixd.daemon.reloading import LOOK_EVERY, Reloading
 from scriptixd.errors import FolderTrouble, ShareTrouble
 from scriptixd.jobs.clock import read_clock
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.reaching import FolderRoot, close_together
 
 MIB = 1024 * 1024

@@ -15,10 +15,10 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Hashed
 from scriptixd.jobs.job import State
 from scriptixd.jobs.retention import AFTER_START, DAY, Retention
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_for_reading, open_state
 from scriptixd.jobs.store.expiry import AT_ONCE, ROOM
 from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.verbs import apply_open_requests
 
 BOOT = 1000.0

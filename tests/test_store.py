@@ -40,10 +40,11 @@ from scriptixd.jobs.events import (
 )
 from scriptixd.jobs.job import DeliveryState, Job, State
 from scriptixd.jobs.source import HELD_FOR_FLOOD, Admission, Look, Question, QuestionKind, Restless, Sighting
-from scriptixd.jobs.store import Store, database
+from scriptixd.jobs.store import database
 from scriptixd.jobs.store.database import is_held, open_for_reading, open_state
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.schema import MIGRATIONS
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.verbs import AT_ONCE, apply_open_requests, apply_some_requests
 from scriptixd.roots.mounts import Mount
 from scriptixd.roots.root import Stat

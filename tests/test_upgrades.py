@@ -26,12 +26,13 @@ from scriptixd.errors import StateError
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import DeliveryState, State
 from scriptixd.jobs.news import Topic
-from scriptixd.jobs.store import Store, database
+from scriptixd.jobs.store import database
 from scriptixd.jobs.store.copies import KEPT_FOR, kept
 from scriptixd.jobs.store.database import migrate, open_state
 from scriptixd.jobs.store.notices import Notice
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.schema import MIGRATIONS
+from scriptixd.jobs.store.tables import Store
 
 STATES: Final = Path(__file__).parent / "states"
 VERSIONS: Final = sorted(int(re.sub(r"\D", "", path.stem)) for path in STATES.glob("schema-*.sql"))

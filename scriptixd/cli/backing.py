@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from scriptixd.cli.installation import reading, settings_in
+from scriptixd.cli.installation import settings_in
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import say, size
 from scriptixd.errors import StateTrouble
 from scriptixd.jobs.store.copies import checked_copy

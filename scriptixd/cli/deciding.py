@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from scriptixd.cli.finding import absolute, folder_named, moment_named, sources_meant
-from scriptixd.cli.installation import become_owner, reading, settings_in
+from scriptixd.cli.installation import become_owner, settings_in
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import complain, say
 from scriptixd.config.settings import Settings
 from scriptixd.config.values import LANGUAGE_CODE
@@ -20,9 +21,9 @@ from scriptixd.daemon.folders import ConfiguredFolders
 from scriptixd.errors import StartError, StateHeld
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.job import State
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import is_held, open_beside, open_state
 from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import SourceView, Views
 from scriptixd.jobs.verbs import apply_open_requests
 from scriptixd.roots.paths import shown

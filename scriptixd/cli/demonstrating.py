@@ -25,8 +25,8 @@ from typing import IO, Final
 from scriptixd.cli.output import Colour, complain, say
 from scriptixd.errors import StartError, StateTrouble, with_hint
 from scriptixd.jobs.job import State
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_for_reading
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, SourceView
 from scriptixd.observe.live import live_path, read_live
 from scriptixd.sandbox import SAMPLE

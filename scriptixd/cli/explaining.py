@@ -15,9 +15,10 @@ from typing import Final
 
 from scriptixd.cli import afterwards, remnants
 from scriptixd.cli.finding import absolute, one_source, place_of
-from scriptixd.cli.installation import live_figures, pauses, reading, settings_in
+from scriptixd.cli.installation import live_figures, pauses, settings_in
 from scriptixd.cli.listing import record
 from scriptixd.cli.obstacles import obstacles
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import Colour, iso, moment, say, say_json, size
 from scriptixd.cli.prospects import Circumstances, Growth, Prospect, prospect
 from scriptixd.cli.sidecars import Written, owner, owner_in_outputs, written
@@ -27,10 +28,10 @@ from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.clock import Now, boot_id, read_clock
 from scriptixd.jobs.job import State
 from scriptixd.jobs.sentences import told
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import is_held, is_there
 from scriptixd.jobs.store.erasures import Erasure
 from scriptixd.jobs.store.errands import Errand
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import MISSING, SETTLING, Chapter, SourceView
 from scriptixd.roots.paths import joined, shown
 from scriptixd.roots.reaching import FolderRoot
@@ -99,7 +100,7 @@ def _circumstances(settings: Settings, store: Store | None, folder: str, path: s
     configured = next((one for one in settings.folders if one.name == folder), None)
     held = is_held(settings.state)
     live = live_figures(settings) if held else None
-    halts = pauses(store, live)
+    halts = pauses(store.pauses if store else None, live)
     if configured is None:
         return Circumstances(None, held, live, halts)
     running = next((one for one in live.folders if one.name == folder), None) if live else None

@@ -14,7 +14,8 @@ from typing import Final
 
 from scriptixd.cli.deciding import NAMES_IN_QUESTION, hand_over
 from scriptixd.cli.finding import absolute, folder_named, inside, one_source, place_of
-from scriptixd.cli.installation import reading, settings_in
+from scriptixd.cli.installation import settings_in
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import complain, moment, say
 from scriptixd.cli.sidecars import sidecar_path
 from scriptixd.config.settings import Folder, Settings
@@ -22,10 +23,10 @@ from scriptixd.delivery.lying import Fate, fate_of
 from scriptixd.errors import FileTrouble, NameTaken, ShareTrouble, SourceMissing, StartError, TargetTrouble
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.job import Labels, Sidecar
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.copies import databases_beside, kept
 from scriptixd.jobs.store.database import is_held, open_beside
 from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import SourceView
 from scriptixd.observe.live import live_path
 from scriptixd.roots.paths import name_of, parent, shown

@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from scriptixd.config.load import load
@@ -17,8 +16,7 @@ from scriptixd.config.settings import Settings
 from scriptixd.errors import StateError
 from scriptixd.jobs.bounds import Limit
 from scriptixd.jobs.limits import paused
-from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.database import open_for_reading
+from scriptixd.jobs.store.limits import Pauses
 from scriptixd.observe.live import Live, LivePause, live_path, read_live
 
 
@@ -31,26 +29,16 @@ def settings_in(config: str, *, with_key: bool = False) -> Settings:
     return settings
 
 
-@contextmanager
-def reading(settings: Settings) -> Iterator[Store]:
-    """The state for looking only; raises StateError where there is none."""
-    store = Store(open_for_reading(settings.state))
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def live_figures(settings: Settings) -> Live | None:
     """What the running daemon tells about itself every second."""
     return read_live(live_path(settings.state), time.time())
 
 
-def pauses(store: Store | None, live: Live | None) -> Sequence[LivePause]:
+def pauses(kept: Pauses | None, live: Live | None) -> Sequence[LivePause]:
     """What is paused: as the running daemon tells it, and without one what a person has paused."""
-    if live is not None or store is None:
+    if live is not None or kept is None:
         return live.pauses if live else ()
-    held = {whose: paused(whose) for whose in store.pauses.paused()}
+    held = {whose: paused(whose) for whose in kept.paused()}
     return [LivePause(Limit.PAUSE, whose, one.reason, one.hint, one.until) for whose, one in held.items()]
 
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scriptixd.cli.installation import reading
+from scriptixd.cli.opening import reading
 from scriptixd.cli.units import Instance
 from scriptixd.config.settings import Settings
 from scriptixd.errors import StateError, StateTrouble, with_hint
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import is_there
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.mounts import is_local, mount_of
 from scriptixd.roots.paths import joined
 

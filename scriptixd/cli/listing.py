@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scriptixd.cli.finding import absolute, folder_named, no_such_folder
-from scriptixd.cli.installation import reading, settings_in
+from scriptixd.cli.installation import settings_in
 from scriptixd.cli.output import complain, iso, moment, say_json, say_table, size
 from scriptixd.config.settings import Settings
 from scriptixd.errors import StartError
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.store.database import is_there
+from scriptixd.jobs.store.glance import glance_at
 from scriptixd.jobs.store.views import DONE, STATES, SourceView
 
 
@@ -39,10 +40,10 @@ def _sources(settings: Settings, state: str | None, folder: str | None) -> Seque
         complain(f"there is no state file {settings.state} yet: the daemon has not run")
         found: Sequence[SourceView] = ()
     else:
-        with reading(settings) as store:
-            found = store.views.sources(name, state)
-            known = folder is None or named is not None or any(key[0] == name for key in store.views.counts())
-            if known:
+        with glance_at(settings.state) as known:
+            found = known.views.sources(name, state)
+            is_known = folder is None or named is not None or any(key[0] == name for key in known.views.counts())
+            if is_known:
                 return found
     if folder is not None and named is None:
         raise no_such_folder(settings, folder)

@@ -16,8 +16,8 @@ from scriptixd.daemon.approving import way_on, yes
 from scriptixd.daemon.folders import filter_of
 from scriptixd.errors import FileTrouble, ShareTrouble, SourceMissing, with_hint
 from scriptixd.jobs.source import Question, QuestionKind
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.rows import told
+from scriptixd.jobs.store.tables import Store
 from scriptixd.observe.live import LiveFolder
 from scriptixd.roots.paths import components, is_within, shown
 from scriptixd.roots.root import Disk, Root

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from scriptixd.cli.deciding import Decision, hand_over
 from scriptixd.cli.finding import folders_named
-from scriptixd.cli.installation import reading, settings_in
+from scriptixd.cli.installation import settings_in
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import say
 from scriptixd.jobs.bounds import ALL
 from scriptixd.jobs.store.requests import Verb

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from scriptixd.cli.finding import folders_named
-from scriptixd.cli.installation import live_figures, reading, settings_in
+from scriptixd.cli.installation import live_figures, settings_in
 from scriptixd.cli.obstacles import Obstacle, obstacles
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import HOUR, Colour, duration, say, say_json, size
 from scriptixd.cli.survey import COUNTED, Fate, Memory, Outlook, Sum, Survey
 from scriptixd.config.settings import Folder, Settings
@@ -24,8 +25,8 @@ from scriptixd.daemon.folders import filter_of
 from scriptixd.errors import ShareTrouble, Stopped, with_hint
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.source import FLOOD_WITHIN
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import is_held, is_there
+from scriptixd.jobs.store.tables import Store
 from scriptixd.observe.live import LiveFolder
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Root

@@ -15,7 +15,8 @@ from typing import Final
 
 from scriptixd.captions.wishes import Wishes
 from scriptixd.cli.finding import absolute, sources_meant
-from scriptixd.cli.installation import become_owner, reading, settings_in
+from scriptixd.cli.installation import become_owner, settings_in
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import complain, say
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.folders import ConfiguredFolders
@@ -27,8 +28,8 @@ from scriptixd.jobs.claims import Claims
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.job import DeliveryState
 from scriptixd.jobs.recognition import kept_beside
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import is_held, open_beside, open_state
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import DELIVERING, DONE, SourceView, Views
 from scriptixd.jobs.verbs import ANEW, apply_open_requests
 

@@ -22,7 +22,8 @@ from scriptixd.cli.accounts import (
     months_until,
     total,
 )
-from scriptixd.cli.installation import reading, settings_in
+from scriptixd.cli.installation import settings_in
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import HOUR, say, say_json, say_table
 from scriptixd.config.settings import Settings
 from scriptixd.errors import StartError

@@ -9,7 +9,8 @@ import os
 import sys
 from collections.abc import Mapping
 
-from scriptixd.cli.installation import reading, settings_in
+from scriptixd.cli.installation import settings_in
+from scriptixd.cli.opening import reading
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.daemon import Daemon, Snapshot
 from scriptixd.observe import log

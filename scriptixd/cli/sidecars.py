@@ -13,7 +13,7 @@ from scriptixd.delivery.lying import Fate, fate_of
 from scriptixd.delivery.names import candidates, suffixed
 from scriptixd.errors import FileTrouble, ShareTrouble
 from scriptixd.jobs.job import Sidecar
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import SourceView
 from scriptixd.roots.paths import joined, name_of, parent, shown
 from scriptixd.roots.reaching import FolderRoot

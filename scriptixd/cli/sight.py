@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scriptixd.cli.finding import places_of
-from scriptixd.cli.installation import live_figures, pauses, reading
+from scriptixd.cli.installation import live_figures, pauses
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.approving import way_on
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.store.database import is_held, is_there
+from scriptixd.jobs.store.glance import glance_at
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.observe.live import LivePause
 from scriptixd.observe.needs import Need, needs
@@ -51,9 +52,9 @@ def known(settings: Settings) -> Known:
     """What is in the state file now. StateError, StateTrouble."""
     if not is_there(settings.state):
         return Known()
-    with reading(settings) as store:
-        facts = facts_in(store, read_clock().wall, settings.bounds, Calendar(settings.timezone))
-        return Known(facts, pauses(store, None))
+    with glance_at(settings.state) as glance:
+        facts = facts_in(glance, read_clock().wall, settings.bounds, Calendar(settings.timezone))
+        return Known(facts, pauses(glance.pauses, None))
 
 
 def sight(settings: Settings, found: Known, remarks: Sequence[str] = ()) -> Sight:

@@ -44,7 +44,11 @@ SHORTEST_SCAN = 0.1  # s: a scanner that never rests helps nobody
 
 
 class Block(BaseModel):
-    """A mapping of settings; nothing under its name means that all have their defaults."""
+    """A mapping of settings; nothing under its name means that all have their defaults.
+
+    Only the outermost one is built into a validator, which takes longer than to use it: where a block is a default, it
+    is constructed without one.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
@@ -153,7 +157,7 @@ class PathBlock(Block):
 
     language: Annotated[str | None, PlainValidator(values.language)] = None  # required: here, in defaults or by rules
     document_type: Annotated[DocumentType | None, PlainValidator(values.choice(DocumentType))] = None  # likewise
-    scriptix: ScriptixBlock = ScriptixBlock()
+    scriptix: ScriptixBlock = ScriptixBlock.model_construct()
     include: tuple[Pattern, ...] | None = None
     exclude: Annotated[tuple[Pattern, ...], BeforeValidator(values.or_empty_list)] = ()
     settle: Annotated[float | None, PlainValidator(values.or_auto(values.duration))] = None
@@ -162,8 +166,8 @@ class PathBlock(Block):
     existing: Annotated[Existing, PlainValidator(values.choice(Existing))] = Existing.HOLD
     changed: Annotated[Changed, PlainValidator(values.choice(Changed))] = Changed.HOLD
     outputs: tuple[Output, ...] | None = None
-    output: OutputBlock = OutputBlock()
-    captions: CaptionsBlock = CaptionsBlock()
+    output: OutputBlock = OutputBlock.model_construct()
+    captions: CaptionsBlock = CaptionsBlock.model_construct()
     delete_remote: Annotated[float | None, PlainValidator(values.delete_remote)] = None
     after_done: AfterDoneBlock | None = None
 
@@ -197,8 +201,8 @@ class FolderDefaults(PathBlock):
             values.or_auto(values.at_least(SHORTEST_SCAN, "must be auto, or at least 100ms", values.duration))
         ),
     ] = None
-    ask_above: AskAboveBlock | None = AskAboveBlock()
-    limits: FolderLimitsBlock = FolderLimitsBlock()
+    ask_above: AskAboveBlock | None = AskAboveBlock.model_construct()
+    limits: FolderLimitsBlock = FolderLimitsBlock.model_construct()
     problem_note: Flag = False
     contact: Annotated[str, PlainValidator(values.note)] = ""
     rules: Annotated[tuple[RuleBlock, ...], BeforeValidator(values.or_empty_list)] = ()
@@ -237,14 +241,14 @@ class HttpBlock(Block):
 
 
 class ConfigurationFile(Block):
-    api: ApiBlock = ApiBlock()
+    api: ApiBlock = ApiBlock.model_construct()
     state: PathText | None = None
     keep_results: Annotated[float, PlainValidator(values.duration)] | None = 90 * DAY
     keep_history: Annotated[float, PlainValidator(values.duration)] | None = 365 * DAY
     timezone: Annotated[ZoneInfo, PlainValidator(values.time_zone)] | None = None
     names_in_logs: Annotated[Names, PlainValidator(values.choice(Names))] = Names.FULL
-    defaults: FolderDefaults = FolderDefaults()
+    defaults: FolderDefaults = FolderDefaults.model_construct()
     folders: Annotated[tuple[FolderBlock, ...], BeforeValidator(values.or_empty_list)] = ()
-    limits: LimitsBlock = LimitsBlock()
+    limits: LimitsBlock = LimitsBlock.model_construct()
     notify: NotifyBlock | None = None
     http: Annotated[HttpBlock | None, BeforeValidator(listening.address_or_block)] = None

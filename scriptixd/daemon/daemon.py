@@ -29,8 +29,8 @@ from scriptixd.errors import ConfigurationError, StartError, StateTrouble, with_
 from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Pause
 from scriptixd.jobs.clock import Now, read_clock
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.database import open_state
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.verbs import AT_ONCE, apply_some_requests
 from scriptixd.observe.live import Live, LiveFile, LiveFolder, LivePause, LiveRequests, LiveRestless, live_path
 from scriptixd.observe.systemd import Systemd

@@ -13,7 +13,7 @@ from typing import Final
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import ACTIVE, State
 from scriptixd.jobs.news import Day, Told, Topic
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.told import THE_LOG
 from scriptixd.jobs.store.views import DELIVERING, SETTLING
 from scriptixd.jobs.timetable import Calendar

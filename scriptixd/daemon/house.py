@@ -38,7 +38,7 @@ from scriptixd.jobs.queues import AskQueue, Queue, UploadQueue
 from scriptixd.jobs.recognition import Recognition
 from scriptixd.jobs.retention import Retention
 from scriptixd.jobs.rounds import Rounds
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.jobs.worker import Worker
 from scriptixd.observe.courier import Courier, fingerprint

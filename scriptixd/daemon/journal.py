@@ -21,7 +21,7 @@ from scriptixd.jobs.events import (
 from scriptixd.jobs.job import Job
 from scriptixd.jobs.sentences import told
 from scriptixd.jobs.source import CIRCUMSTANCES
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import shown
 from scriptixd.roots.place import Place, Words, figures
 

@@ -16,8 +16,8 @@ from scriptixd.jobs.bounds import ALL, Halt, Limit
 from scriptixd.jobs.breakers import Paused
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import State
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.notices import Waits
+from scriptixd.jobs.store.tables import Store
 from scriptixd.watch.report import ScanReport
 
 EVERY: Final = 60.0  # s

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from scriptixd.daemon.folders import ConfiguredFolders
 from scriptixd.errors import ShareTrouble
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.mounts import mount_of
 from scriptixd.roots.paths import is_within, shown
 

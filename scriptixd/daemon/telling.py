@@ -20,7 +20,7 @@ from scriptixd.jobs import pacing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import State
 from scriptixd.jobs.news import Condition, Day, Stops, Told, Topic
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.observe import messages
 from scriptixd.observe.bulletin import Bulletin, Decision, Facts, Item, Word, decide, may_be_told

@@ -14,7 +14,7 @@ from scriptixd.daemon.loop import Loop
 from scriptixd.errors import ShareTrouble, Stopped
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.source import Source
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.watch.claim import Claim
 from scriptixd.watch.doorbell import Doorbell
 from scriptixd.watch.ground import Ground

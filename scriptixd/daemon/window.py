@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 
 from scriptixd import __version__
 from scriptixd.config.settings import Http
@@ -19,9 +17,8 @@ from scriptixd.daemon.approving import way_on
 from scriptixd.daemon.house import House
 from scriptixd.jobs.clock import Now, local_day, read_clock
 from scriptixd.jobs.source import Question
-from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.database import open_for_reading
 from scriptixd.jobs.store.erasures import Backlog
+from scriptixd.jobs.store.glance import glance_at
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.observe.kept import Kept
 from scriptixd.observe.live import Live, is_fresh
@@ -114,24 +111,15 @@ class Window:
         return told if told is not None and is_fresh(told, wall) else None
 
     def _count(self) -> _Sums:
-        with _reading(self._state) as store:
+        with glance_at(self._state) as known:
             return _Sums(
-                store.views.counts(),
-                store.sources.questions(),
-                store.erasures.backlog(),
-                store.views.paid(local_day(read_clock().wall)),
+                known.views.counts(),
+                known.disks.questions(),
+                known.erasures.backlog(),
+                known.views.paid(local_day(read_clock().wall)),
             )
 
     def _look(self) -> Facts:
         settings = self._house.settings
-        with _reading(self._state) as store:
-            return facts_in(store, read_clock().wall, settings.bounds, Calendar(settings.timezone))
-
-
-@contextmanager
-def _reading(state: Path) -> Iterator[Store]:
-    store = Store(open_for_reading(state))
-    try:
-        yield store
-    finally:
-        store.close()
+        with glance_at(self._state) as known:
+            return facts_in(known, read_clock().wall, settings.bounds, Calendar(settings.timezone))

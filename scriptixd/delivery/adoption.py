@@ -22,7 +22,7 @@ from scriptixd.errors import FileTrouble
 from scriptixd.jobs.job import Delivery, DocumentType, Job, OutputPlace, Request, Terms
 from scriptixd.jobs.ports import Folders, Lying
 from scriptixd.jobs.source import Source
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import name_of
 from scriptixd.roots.root import Root
 

@@ -16,7 +16,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.delivering import Unwanted
 from scriptixd.jobs.job import Delivery, DeliveryState, Sidecar
 from scriptixd.jobs.source import Source
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import shown
 from scriptixd.roots.place import Place
 

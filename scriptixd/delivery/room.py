@@ -27,7 +27,7 @@ from scriptixd.jobs.delivering import Delivered, DeliveryEvent, Unwanted
 from scriptixd.jobs.events import Postponed
 from scriptixd.jobs.job import Delivery, Job, Sidecar, Terms
 from scriptixd.jobs.source import Source
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import shown
 from scriptixd.roots.place import Figures, Place, figures
 

@@ -15,7 +15,7 @@ from scriptixd.delivery.names import aside, candidates, every, suffixed
 from scriptixd.errors import NameTaken, SourceMissing, Stopped
 from scriptixd.jobs.job import Sidecar, Terms
 from scriptixd.jobs.source import Source
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import folded, joined, name_of, parent, shown
 from scriptixd.roots.root import FileAccess, Root
 

@@ -16,8 +16,8 @@ from scriptixd.jobs import pacing
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.commands import Command, Ended, How, passed_on, run
 from scriptixd.jobs.job import AfterDone, Job, Sidecar, Terms
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.errands import Errand
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import shown
 from scriptixd.roots.place import Place, Words, figures
 

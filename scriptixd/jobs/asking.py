@@ -13,7 +13,7 @@ from scriptixd.jobs.events import Event, Rejected, ResultReady, SessionKnown, St
 from scriptixd.jobs.job import Job
 from scriptixd.jobs.ports import Finished, Refused, Running, Sessions, Unclear, Uploads
 from scriptixd.jobs.rounds import Heard, Rounds
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 
 UNDECIDABLE = (
     "the last part was sent, and Scriptix neither knows the upload any more nor names a transcription for it: "

@@ -15,8 +15,8 @@ from scriptixd.jobs import pacing
 from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.ports import Allowance, Folders, Lane, Sessions, Uploads
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.erasures import Erasure, Remnant
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.erasing")

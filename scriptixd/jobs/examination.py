@@ -15,8 +15,8 @@ from scriptixd.jobs.ports import Doubt, Examiner, Opinion, Wait
 from scriptixd.jobs.reading import NOTHING, Content
 from scriptixd.jobs.recognition import Recognition
 from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_HOURS, Source
-from scriptixd.jobs.store import Store
-from scriptixd.jobs.store.jobs import TWIN_FAILURES
+from scriptixd.jobs.store.tables import Store
+from scriptixd.jobs.store.twins import TWIN_FAILURES
 
 RETAGGED: Final = "its bytes have changed, but it plays exactly as long as before, as when a tag editor has touched it"
 SAME_LENGTH: Final = 0.5  # s: lengths that differ by no more, read by different programs, are the same

@@ -13,7 +13,7 @@ from scriptixd.jobs.job import Job
 from scriptixd.jobs.ports import Folders
 from scriptixd.jobs.reading import Changed, Content
 from scriptixd.jobs.source import Source
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import shown
 
 

@@ -36,7 +36,7 @@ from scriptixd.jobs.originals import Originals
 from scriptixd.jobs.ports import Desk, Examiner, Folders, Gauge, Limits, Uploads
 from scriptixd.jobs.reading import NOTHING, Changed, Chunk, Content, Prefix
 from scriptixd.jobs.recognition import Recognition
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import shown
 from scriptixd.roots.place import Place, figures
 

@@ -12,7 +12,7 @@ from scriptixd.jobs.breakers import Breakers
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.ports import Limits
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 
 IDLE: Final = 3600.0  # s: whoever has nothing to do is woken by whoever makes work
 

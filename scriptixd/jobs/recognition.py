@@ -17,7 +17,7 @@ from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.ports import Beside, Finished, Lying, Sessions, Uploads
 from scriptixd.jobs.reading import NOTHING, Content
 from scriptixd.jobs.source import Source
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.place import Place, figures
 
 LOG = logging.getLogger("scriptixd.pipeline")

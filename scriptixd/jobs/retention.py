@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from scriptixd.jobs.clock import Now
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.retention")

@@ -15,7 +15,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Event, ResultListed, StillRunning
 from scriptixd.jobs.job import Job
 from scriptixd.jobs.ports import Fetchable, Listed, Page, Polling, Refused, Running, Sessions, Uploads
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.place import Words
 
 LOG = logging.getLogger("scriptixd.service")

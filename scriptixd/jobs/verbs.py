@@ -16,8 +16,8 @@ from scriptixd.jobs.delivering import RenderRequested
 from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted
 from scriptixd.jobs.job import DeliveryState, Job, Request, State
 from scriptixd.jobs.source import QuestionKind, Source
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.requests import FileToForget, Verb, VerbRequest
+from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.transitions import furthest
 
 # Requests in one transaction, a tenth of a second: a yes to 100,000 files must not keep us from stopping.

@@ -34,7 +34,7 @@ from scriptixd.jobs.job import Job, State
 from scriptixd.jobs.pipeline import Pipeline, Step
 from scriptixd.jobs.ports import Allowance, Lane, Sessions, Uploads
 from scriptixd.jobs.queues import Queue
-from scriptixd.jobs.store import Store
+from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.place import Place, figures
 
 LOG = logging.getLogger("scriptixd.jobs")

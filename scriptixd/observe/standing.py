@@ -16,8 +16,8 @@ from scriptixd.jobs.breakers import Pause
 from scriptixd.jobs.clock import local_day
 from scriptixd.jobs.job import State
 from scriptixd.jobs.source import Question
-from scriptixd.jobs.store import Store
 from scriptixd.jobs.store.erasures import NOTHING, Backlog
+from scriptixd.jobs.store.glance import Glance
 from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, STATES, SourceView
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.observe.allowances import Allowance, allowances
@@ -136,12 +136,12 @@ class Standing:
         return located(self.places, view.folder, view.path)
 
 
-def facts_in(store: Store, now: float, bounds: Mapping[str, Bounds] = NO_BOUNDS, calendar: Calendar = LOCAL) -> Facts:
+def facts_in(known: Glance, now: float, bounds: Mapping[str, Bounds] = NO_BOUNDS, calendar: Calendar = LOCAL) -> Facts:
     """Everything that the state file knows, and how much of these limits is used, by folder and for ALL.
 
     StateError or StateTrouble where it cannot be read.
     """
-    views = store.views
+    views = known.views
     of_state = views.of_states((State.FAILED, State.HELD, *_TRIED_AGAIN))
     problems = [*of_state[State.FAILED], *of_state[State.HELD]]
     problems += [view for state in _TRIED_AGAIN for view in of_state[state] if view.reason and view.attempts]
@@ -150,11 +150,11 @@ def facts_in(store: Store, now: float, bounds: Mapping[str, Bounds] = NO_BOUNDS,
         under_way=_by_job([view for state in GROUPS["uploading"] for view in of_state[state]]),
         problems=sorted(problems, key=lambda view: view.updated_at, reverse=True),
         paid=views.paid(local_day(now)),
-        questions=store.sources.questions(),
-        erasures=store.erasures.backlog(),
+        questions=known.disks.questions(),
+        erasures=known.erasures.backlog(),
         twins=views.twins(now, AT_MOST + 1),
-        done_today=store.today.done(calendar.day(now).start),
-        allowances=allowances(store.openings, bounds, calendar, now),
+        done_today=known.today.done(calendar.day(now).start),
+        allowances=allowances(known.openings, bounds, calendar, now),
     )
 
 

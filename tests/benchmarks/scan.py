@@ -58,8 +58,8 @@ def ours(tree: Path, rounds: int) -> None:
     from scriptixd.jobs.clock import Now, read_clock
     from scriptixd.jobs.job import DocumentType, Request
     from scriptixd.jobs.source import Existing
-    from scriptixd.jobs.store import Store
     from scriptixd.jobs.store.database import open_state
+    from scriptixd.jobs.store.tables import Store
     from scriptixd.roots.reaching import FolderRoot
     from scriptixd.watch.claim import Claim
     from scriptixd.watch.doorbell import Doorbell

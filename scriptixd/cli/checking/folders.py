@@ -15,8 +15,9 @@ from typing import Final
 
 from scriptixd.cli.checking.findings import Finding, Level, meanwhile
 from scriptixd.cli.checking.state import MEMORY
-from scriptixd.cli.installation import live_figures, reading, user_named
+from scriptixd.cli.installation import live_figures, user_named
 from scriptixd.cli.obstacles import obstacles
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import duration
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.daemon.folders import watched

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from scriptixd.cli.checking.findings import Finding, Level
-from scriptixd.cli.installation import live_figures, reading, user_named
+from scriptixd.cli.installation import live_figures, user_named
+from scriptixd.cli.opening import reading
 from scriptixd.cli.output import size
 from scriptixd.config.settings import Settings
 from scriptixd.errors import StateError, StateTrouble, Trouble

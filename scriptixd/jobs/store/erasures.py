@@ -11,15 +11,17 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from scriptixd.errors import with_hint
 from scriptixd.jobs.clock import local_day
-from scriptixd.jobs.events import UploadOpened
 from scriptixd.jobs.job import ACTIVE, Job, State
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.history import remember
 from scriptixd.jobs.store.rows import join, told
+
+if TYPE_CHECKING:  # whoever only looks loads no events
+    from scriptixd.jobs.events import UploadOpened
 
 ABANDONED: Final = 7 * 86_400.0  # s that an unfinished upload is kept for a file that may come back, or for a retry
 

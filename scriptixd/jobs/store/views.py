@@ -12,8 +12,8 @@ from typing import Final
 from scriptixd.jobs.job import ACTIVE, NO_RESULT_YET, Request, State
 from scriptixd.jobs.source import Question, QuestionKind
 from scriptixd.jobs.store.database import Database
-from scriptixd.jobs.store.jobs import TWIN_PATIENCE, WAITED_FOR
 from scriptixd.jobs.store.rows import join, split
+from scriptixd.jobs.store.twins import TWIN_PATIENCE, WAITED_FOR
 
 SETTLING: Final = "settling"  # seen, and perhaps still being written
 IGNORED: Final = "ignored"  # was there before, and `existing: ignore`
