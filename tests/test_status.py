@@ -512,12 +512,16 @@ def test_a_configuration_that_changes_is_followed_and_one_that_is_refused_is_not
     assert_left_as_it_was(screen)
 
 
-def test_a_screen_takes_no_library_of_drawing_where_none_is_drawn(told: Told) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "scriptixd", "status"]
+@pytest.mark.parametrize("verb", ["status", "list"])
+def test_a_look_loads_neither_what_draws_nor_what_moves_a_job(told: Told, verb: str) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "scriptixd", verb]
     with told.desk.store():
         told.tell()
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env={**os.environ, **told.desk.environment()}
         )
-    assert "scriptixd.cli.lines" in done.stderr
-    assert "rich" not in {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "scriptixd.observe.standing" in loaded
+    assert "scriptixd.jobs.events" not in loaded
+    assert "scriptixd.captions.cue" not in loaded
+    assert "rich" not in {name.partition(".")[0] for name in loaded}
