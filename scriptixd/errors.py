@@ -28,7 +28,15 @@ listed here is our own bug. The sentence says what happened and to which file, t
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
+
+
+def to_install(extra: str) -> str:
+    """The command that adds an extra to this very installation."""
+    pip = "pip" if sys.prefix == sys.base_prefix else f"{sys.prefix}/bin/pip"
+    return shlex.join((pip, "install", f"scriptixd[{extra}]"))
 
 
 def with_hint(what: str, hint: str) -> str:

@@ -112,6 +112,13 @@ class Machine:
         self.put(PROGRAM, script.encode())
         self.ask("chmod", "0755", PROGRAM)
 
+    def pip_upgrade(self) -> None:
+        """What pip does with a newer clone: every file of the package is written anew."""
+        self.ask("sh", "-c", f"cp -r /opt/source/scriptixd {_SITE}/ && cp -r /opt/source/systemd {_SITE}/scriptixd/")
+
+    def pip_downgrade(self) -> None:
+        self.ask("rm", "-r", f"{_SITE}/scriptixd")
+
     def clear(self) -> None:
         """As if scriptixd had never been set up; the program itself stays."""
         self.answer("sh", "-c", "systemctl disable --now scriptixd 'scriptixd@*'; systemctl stop 'scriptixd*'")

@@ -71,6 +71,6 @@ def test_a_sandbox_that_cannot_start_ends_the_demonstration_with_its_sentence(tm
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "scriptixd: the sandbox needs pocketsphinx, not installed here",
-        "  pip install 'scriptixd[sandbox]'",
+        f"  {sys.prefix}/bin/pip install 'scriptixd[sandbox]'",
     ]
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("scriptixd-")] == []

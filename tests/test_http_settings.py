@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -154,6 +155,6 @@ def test_without_the_library_the_sentence_says_what_to_install(desk: Desk, monke
         "scriptixd.config.http.find_spec", lambda name: None if name == "prometheus_client" else found(name)
     )
     assert desk.problems("127.0.0.1:9464") == [
-        "http: needs a library that is not installed: pip install 'scriptixd[metrics]'"
+        f"http: needs a library that is not installed: {sys.prefix}/bin/pip install 'scriptixd[metrics]'"
     ]
     assert desk.load("null").http is None

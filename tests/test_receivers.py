@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,8 @@ def test_without_the_extra_it_is_an_error_that_says_what_to_install(
     real = importlib.util.find_spec
     monkeypatch.setattr(receivers, "find_spec", lambda name: None if name == "apprise" else real(name))
     assert desk.problems(with_notify(desk, "urls: ['json://a/']")) == [
-        "config.yaml:6: notify: needs a library that is not installed: pip install 'scriptixd[notify]'"
+        "config.yaml:6: notify: needs a library that is not installed: "
+        f"{sys.prefix}/bin/pip install 'scriptixd[notify]'"
     ]
     assert desk.load(desk.folder()).notify is None
 

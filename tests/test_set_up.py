@@ -102,6 +102,25 @@ def test_it_renews_an_older_unit_and_restarts_what_runs_on_with_yesterdays_folde
     assert machine.shown()["MainPID"] not in {second, "0"}
 
 
+def test_it_restarts_what_was_started_before_it_was_upgraded(machine: Machine) -> None:
+    machine.say("install", "--apply", *FIRST, given=KEY.encode())
+    machine.put(CONFIGURATION, configured())
+    machine.restart()
+    before = machine.shown()["MainPID"]
+    machine.pip_upgrade()
+    try:
+        upgraded = machine.say("install", "--apply")
+        after = machine.shown()["MainPID"]
+        again = machine.say("install", "--apply")
+    finally:
+        machine.pip_downgrade()
+    assert (upgraded.returncode, again.returncode) == (0, 0), (upgraded.stdout, again.stdout)
+    assert marks(upgraded.stdout).count("done") == 1
+    assert after not in {before, "0"}
+    assert set(marks(again.stdout)) == {"there"}
+    assert machine.shown()["MainPID"] == after
+
+
 def test_what_it_tells_to_paste_does_the_same(machine: Machine) -> None:
     machine.put("/root/key", f"{KEY}\n".encode())
     told = machine.say("install", "--folder", FOLDER, "--language", "en", "--key-file", "/root/key")

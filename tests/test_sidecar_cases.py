@@ -7,14 +7,14 @@ import os
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from delivery_room import SRT, Room
 
 from scriptixd.captions.layout import Numbers, Profile
-from scriptixd.captions.style import SpeakerLabels
+from scriptixd.captions.style import SpeakerLabels, Style
 from scriptixd.captions.wishes import NO_WISHES, Wishes
 from scriptixd.delivery.adoption import SidecarsBeside
 from scriptixd.delivery.names import player_language
@@ -317,6 +317,24 @@ def test_what_is_wanted_once_holds_once(room: Room) -> None:
     assert room.files()["talk.srt"].decode() == SRT.replace("\n", "\r\n")
     renders("talk.mp4")(room)
     assert room.files()["talk.srt"].decode() == SRT
+
+
+def test_a_wish_that_goes_with_the_settings_no_more_waits_with_a_sentence(room: Room) -> None:
+    media("talk.mp4")(room)
+    room.folders.manner = replace(room.folders.manner, style=Style(numbers=Numbers(max_ms=2000)))
+    renders("talk.mp4", Wishes(numbers=Numbers(min_ms=3000)))(room)
+    view = room.store.views.source("talks", "talk.mp4")
+    assert view is not None
+    assert (view.state, view.reason) == (
+        "delivering",
+        "what scriptixd render was asked for does not go with today's settings: "
+        "no cue is shown for 3 s at the least and 2 s at the most",
+    )
+    assert room.files()["talk.srt"].decode() == SRT
+    renders("talk.mp4")(room)
+    view = room.store.views.source("talks", "talk.mp4")
+    assert view is not None
+    assert view.state == "done"
 
 
 def test_wishes_are_read_as_they_were_written() -> None:

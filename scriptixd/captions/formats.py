@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from types import MappingProxyType
 
+from scriptixd.errors import to_install
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -25,7 +27,7 @@ class Format:
     @property
     def lacking(self) -> str:
         """What to install before it can be written; empty where nothing is missing."""
-        return f"pip install 'scriptixd[{self.extra}]'" if self.needs and find_spec(self.needs) is None else ""
+        return to_install(self.extra) if self.needs and find_spec(self.needs) is None else ""
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 
 import scriptixd
-from scriptixd import __version__
 from scriptixd.cli.first_configuration import First
 from scriptixd.cli.installation import live_figures
 from scriptixd.cli.output import Colour, complain, say, say_marked
@@ -218,11 +217,13 @@ def _do(instance: Instance, asked: Asked, found: Found, steps: tuple[Step, ...],
 
 
 def _runs_on(settings: Settings) -> bool:
-    """Whether a daemon runs that another version started, or with other folders than the configuration names now."""
+    """Whether a daemon runs that is older than this installation, or has other folders than the configuration now."""
     live = live_figures(settings)
     if live is None:
         return False
-    return live.version != __version__ or {one.name for one in live.folders} != {one.name for one in settings.folders}
+    installed_at = Path(scriptixd.__file__).stat().st_mtime  # also of the same version, from a newer clone
+    watched, configured = {one.name for one in live.folders}, {one.name for one in settings.folders}
+    return live.started_at < installed_at or watched != configured
 
 
 def _say_there(step: Step, remark: str) -> None:

@@ -16,10 +16,11 @@ from scriptixd.config.document import Document, Location, Scalar
 from scriptixd.config.findings import Findings
 from scriptixd.config.model import HttpBlock
 from scriptixd.config.settings import Http, Secret
+from scriptixd.errors import to_install
 
 CREDENTIAL: Final = "http-token"  # its name in LoadCredential=, where the unit has one
 LIBRARY: Final = "prometheus_client"
-EXTRA: Final = "pip install 'scriptixd[metrics]'"
+EXTRA: Final = "metrics"
 
 _TOKEN: Final = ("http", "token")
 _TOKEN_FILE: Final = ("http", "token_file")
@@ -38,7 +39,7 @@ def http(
     if block is None:
         return None
     if find_spec(LIBRARY) is None:
-        findings.add(("http",), f"needs a library that is not installed: {EXTRA}")
+        findings.add(("http",), f"needs a library that is not installed: {to_install(EXTRA)}")
     if block.token is not None and block.token_file is not None:
         findings.add(_TOKEN, "is set besides 'token_file'; give the token in one of them")
         return None

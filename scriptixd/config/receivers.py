@@ -11,8 +11,9 @@ from typing import Final
 from scriptixd.config.findings import Findings
 from scriptixd.config.model import NotifyBlock
 from scriptixd.config.settings import Notify
+from scriptixd.errors import to_install
 
-INSTALL: Final = "pip install 'scriptixd[notify]'"
+EXTRA: Final = "notify"
 
 
 def notify_of(block: NotifyBlock | None, findings: Findings) -> Notify | None:
@@ -20,7 +21,7 @@ def notify_of(block: NotifyBlock | None, findings: Findings) -> Notify | None:
     if block is None:
         return None
     if find_spec("apprise") is None:
-        findings.add(("notify",), f"needs a library that is not installed: {INSTALL}")
+        findings.add(("notify",), f"needs a library that is not installed: {to_install(EXTRA)}")
         return None
     if not block.urls:
         findings.add_missing(("notify", "urls"), "is required: a list of addresses, as ['mailtos://…', 'ntfys://…']")

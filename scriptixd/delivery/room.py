@@ -240,7 +240,7 @@ class DeliveryRoom:
         if self._folders.root(source.folder) is None:
             raise Stopped(source.folder)  # the folder was taken out of the configuration a moment ago
         terms = self._folders.terms(source.folder, source.path)
-        manner = terms.manner if delivery.wishes is None else Wishes.read(delivery.wishes).over(terms.manner)
+        manner = _manner(delivery, terms)
         seat = seat_of(self._store, self._folders, source, terms, job.request.language)
         return Order(delivery, job, seat, terms, manner)
 
@@ -289,6 +289,19 @@ def _read_back(order: Order, sidecar: Sidecar) -> None:
         + ("is not there" if found is None else "reads back as something else"),
         "see whether its disk is in order, and whether another program changes it; the transcript is kept",
     )
+
+
+def _manner(delivery: Delivery, terms: Terms) -> Manner:
+    """How it is to be made, for this once too; TargetTrouble where the settings have changed and both cannot be."""
+    if delivery.wishes is None:
+        return terms.manner
+    try:
+        return Wishes.read(delivery.wishes).over(terms.manner)
+    except ValueError as error:
+        raise TargetTrouble(
+            f"what scriptixd render was asked for does not go with today's settings: {error}",
+            "mend the settings, or ask again: scriptixd render FILE",
+        ) from error
 
 
 def _place(source: Source) -> Place:

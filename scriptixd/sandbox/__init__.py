@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from scriptixd.errors import StartError
+from scriptixd.errors import StartError, to_install
 
 if TYPE_CHECKING:
     from scriptixd.sandbox.server import Sandbox
@@ -38,7 +38,7 @@ def open_sandbox(directory: Path, port: int = 0, key: str | None = None, workers
     if missing:
         raise StartError(
             f"the sandbox needs {', '.join(missing)}, not installed here",
-            hint="pip install 'scriptixd[sandbox]'",
+            hint=to_install("sandbox"),
         )
     from scriptixd.sandbox.server import Sandbox  # noqa: PLC0415 - the packages are optional
 
