@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from desk import Desk
 
-from scriptixd.daemon.soundness import AFTER_START, WEEK, Soundness
+from scriptixd.daemon.soundness import AFTER_START, HOUR, WEEK, Soundness
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.store.soundness import first_fault
 from scriptixd.observe.live import Live, LiveFile, live_path
@@ -56,6 +56,22 @@ def test_what_is_damaged_is_told_once_and_shown_for_as_long_as_it_is(
     assert look.fault
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert f"the state file {desk.state} is damaged: " in caplog.text
+
+
+def test_what_was_a_passing_fault_of_the_disk_is_over_within_the_hour(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    sound = desk.state.read_bytes()
+    damage(desk.state)
+    look = Soundness(desk.state, lambda: False)
+    looked_at = look.run_once(Now(0.0, 0.0))
+    again = look.run_once(Now(0.0, looked_at))
+    assert (bool(look.fault), again) == (True, looked_at + HOUR)
+    desk.state.write_bytes(sound)
+    assert look.run_once(Now(0.0, again)) == again + WEEK
+    assert look.fault == ""
+    assert caplog.messages[-1] == f"the state file {desk.state} is in order"
 
 
 def test_a_look_ends_where_it_is_asked_to_and_comes_again(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""The loop that looks once a week whether the state file is in order, and says so where it is not. Mends nothing."""
+"""The loop that looks once a week whether the state file is in order, and hourly while it is not. Mends nothing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ LOG = logging.getLogger("scriptixd.daemon")
 
 AFTER_START: Final = 900.0  # s: whoever has just been started has better things to do
 WEEK: Final = 7 * 86_400.0  # s
+HOUR: Final = 3600.0  # s: a disk that could not be read for a moment leaves no damage
 
 
 class Soundness:
@@ -35,6 +36,15 @@ class Soundness:
             if found is not None:
                 if found and not self.fault:
                     LOG.error("the state file %s is damaged: %s", self._state, Words(found))
+                if self.fault and not found:
+                    LOG.info("the state file %s is in order", self._state)
                 self.fault = found
-            self._due_at = now.boot + (WEEK if found is not None else AFTER_START)
+            self._due_at = now.boot + _wait(found)
         return self._due_at
+
+
+def _wait(found: str | None) -> float:
+    """Seconds until the next look; None was no look at all."""
+    if found is None:
+        return AFTER_START
+    return HOUR if found else WEEK
