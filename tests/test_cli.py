@@ -268,6 +268,16 @@ def test_list_tells_programs_everything(desk: Desk) -> None:
     assert desk.say("list", "--folder", "attic").returncode == 2
 
 
+def test_one_long_name_moves_its_own_row_alone(desk: Desk) -> None:
+    long = "n" * 240 + ".mp4"
+    for name in ("a.mp4", "some longer name.mp4", long):
+        desk.add(name)
+    heading, short, longest, other = desk.say("list").stdout.splitlines()
+    assert long in longest
+    assert heading.index("LANGUAGE") == short.index(" nl ") + 1 == other.index(" nl ") + 1
+    assert longest.index(" nl ") > 240
+
+
 def test_names_never_reach_a_terminal_as_they_came(desk: Desk) -> None:
     desk.add(NASTY, FAILED)
     path = os.fsencode(desk.base / "council") + b"/" + NASTY

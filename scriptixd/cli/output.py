@@ -24,6 +24,7 @@ __all__ = (
 )  # fmt: skip
 
 BAR_WIDTH: Final = 20  # characters
+WIDEST: Final = 60  # columns of a terminal; what is longer takes what it needs, and moves its own row alone
 
 
 class Colour(StrEnum):
@@ -81,7 +82,7 @@ def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not rows:
         return
     cells = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(map(_columns, column)) for column in zip(headings, *cells, strict=True)]
+    widths = [min(WIDEST, max(map(_columns, column))) for column in zip(headings, *cells, strict=True)]
     print(painted(_row(headings, widths), Colour.BOLD))
     for row in cells:
         print(_row(row, widths))
