@@ -217,13 +217,13 @@ def _do(instance: Instance, asked: Asked, found: Found, steps: tuple[Step, ...],
 
 
 def _runs_on(settings: Settings) -> bool:
-    """Whether a daemon runs that is older than this installation, or has other folders than the configuration now."""
+    """Whether a daemon runs that is not of this installation, or has other folders than the configuration names now."""
     live = live_figures(settings)
     if live is None:
         return False
-    installed_at = Path(scriptixd.__file__).stat().st_mtime  # also of the same version, from a newer clone
-    watched, configured = {one.name for one in live.folders}, {one.name for one in settings.folders}
-    return live.started_at < installed_at or watched != configured
+    if live.version != scriptixd.__version__ or live.started_at < Path(scriptixd.__file__).stat().st_mtime:
+        return True  # a newer clone may have the same version
+    return {one.name for one in live.folders} != {one.name for one in settings.folders}
 
 
 def _say_there(step: Step, remark: str) -> None:
