@@ -1,6 +1,6 @@
 """What a state file with a million finished jobs costs: its size, the start, the verbs that people type, the upkeep.
 
-`python tests/benchmarks/million.py [--jobs 1000000] [--files 100000] [--seconds 60]`
+`python tests/benchmarks/million.py [--jobs 1000000] [--files 2000] [--seconds 60]`
 
 The files that are still there are on the disk, and a real daemon has seen them; the others were moved away last
 month. The transcripts have expired, and so has the history of all but the last year.
@@ -213,7 +213,7 @@ def measure(home: House, tree: Path, given: argparse.Namespace) -> Iterator[tupl
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--jobs", type=int, default=1_000_000)
-    options.add_argument("--files", type=int, default=100_000)
+    options.add_argument("--files", type=int, default=2_000)
     options.add_argument("--seconds", type=float, default=60.0)
     given = options.parse_args()
     with a_place() as place:
