@@ -195,6 +195,14 @@ def test_what_is_told_is_a_script_of_commands_with_a_sentence_each() -> None:
     assert "put them in place of this one" in told.stdout
 
 
+def test_what_is_told_looks_at_a_folder_elsewhere_with_the_places_that_it_was_given() -> None:
+    told = in_process.say(["install", "--folder", "/data/our own", "--language", "nl"], {})
+    last = shlex.split(told.stdout.splitlines()[-1])
+    assert [word for word in last if word.startswith("--property=ReadWritePaths=")] == [
+        "--property=ReadWritePaths=-/srv -/mnt -/media", '--property=ReadWritePaths="-/data/our own"'
+    ]  # fmt: skip
+
+
 def test_without_root_nothing_is_done_and_that_is_said() -> None:
     for verb in (["install", "--apply"], ["uninstall", "--apply"], ["uninstall", "--purge", "--yes"]):
         with somebody():

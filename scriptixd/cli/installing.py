@@ -25,7 +25,7 @@ from scriptixd.cli.first_configuration import First
 from scriptixd.cli.installation import live_figures
 from scriptixd.cli.output import Colour, complain, say, say_marked
 from scriptixd.cli.performing import BUS, group_named, needs_root, perform, primary_group, standing, unit_text
-from scriptixd.cli.steps import Configuration, Found, Key, Media, Start, Step, Wish, installation, shell
+from scriptixd.cli.steps import Configuration, Found, Key, Media, Places, Start, Step, Wish, installation, shell
 from scriptixd.cli.units import Instance, changes, instance_named, rendered, shipped_file, user_of, within
 from scriptixd.config.key import LONGEST_FILE
 from scriptixd.config.load import load
@@ -182,7 +182,8 @@ def _tell(instance: Instance, found: Found, steps: tuple[Step, ...]) -> None:
     say()
     say("# Everything is looked at, as the service sees it.")
     unit = rendered(found.unit, changes(found.unit, str(found.program), found.user, found.group))
-    say(sudo + shlex.join(within(instance, unit, _check(instance, found))))
+    places = "".join(step.action.text for step in steps if isinstance(step.action, Places))
+    say(sudo + shlex.join(within(instance, unit + places, _check(instance, found))))
 
 
 def _check(instance: Instance, found: Found) -> tuple[str, ...]:
