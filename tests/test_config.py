@@ -906,6 +906,24 @@ def test_the_credential_of_systemd_is_found_by_itself(desk: Desk) -> None:
         assert loaded.warnings == ()
 
 
+def test_a_key_that_was_changed_after_systemd_handed_it_over_is_told_with_what_applies_it(desk: Desk) -> None:
+    file, handed = desk.directory / "key", desk.directory / "handed"
+    file.write_text(KEY)
+    handed.mkdir()
+    (handed / "api-key").write_text(KEY)
+    api, environment = api_and_folder(f"{{key_file: {file}}}"), {"CREDENTIALS_DIRECTORY": str(handed)}
+    os.utime(handed / "api-key")
+    assert desk.load(api, environment).warnings == ()
+    began = (handed / "api-key").stat().st_ctime
+    while file.stat().st_ctime <= began:  # the clock of a disk ticks some hundred times a second
+        file.write_text("another key is no word")
+    loaded = desk.load(api, environment)
+    assert loaded.api.key == Secret(KEY)
+    (warning,) = loaded.warnings
+    assert f"api.key_file: {file} has changed since systemd handed it over" in warning
+    assert "systemctl restart scriptixd" in warning
+
+
 @pytest.mark.parametrize("api", ["{}", "", "{key: null}"])
 def test_without_a_key_there_is_one_problem_that_tells_how(desk: Desk, api: str) -> None:
     (problem,) = desk.problems(api_and_folder(api), {"CREDENTIALS_DIRECTORY": str(desk.directory)})

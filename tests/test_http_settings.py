@@ -129,6 +129,11 @@ def test_a_token_comes_from_a_file_or_from_systemd_and_shows_itself_nowhere(desk
     over = desk.load(block, {**ENVIRONMENT, "CREDENTIALS_DIRECTORY": str(handed)})
     assert over.http is not None
     assert over.http.token == Secret("another")
+    while file.stat().st_ctime <= (handed / "http-token").stat().st_ctime:
+        file.write_text("a third")
+    (warning,) = desk.load(block, {**ENVIRONMENT, "CREDENTIALS_DIRECTORY": str(handed)}).warnings
+    assert "http.token_file: " in warning
+    assert "another token in it is applied by a restart" in warning
 
 
 def test_a_token_file_that_others_can_read_and_a_literal_token_are_warnings(desk: Desk, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_what_waits_for_a_restart_says_so(home: House) -> None:
     home.settings["keep_history"] = "30d"
     said = reload(home, "state: has changed, and is applied by a restart (systemctl restart scriptixd)")
     assert "api.timeout: has changed, and is applied by a restart" in said
-    assert "keep: is applied from now on" in said
+    assert "keep_history: is applied from now on" in said
     assert not (home.place / "elsewhere.db").exists()
 
 

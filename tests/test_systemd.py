@@ -253,6 +253,24 @@ def test_a_reload_applies_what_is_valid_and_fails_visibly_where_it_is_not(servic
     service.ask("systemctl", "stop", "scriptixd")
 
 
+def test_a_reload_says_that_another_key_waits_for_a_restart(service: Machine) -> None:
+    """Some versions of systemd hand a secret over once more when they reload, and others at the start alone."""
+
+    def said(word: str) -> list[str]:
+        return [line["MESSAGE"] for line in service.journal() if word in line["MESSAGE"]]
+
+    service.begin(CONFIG)
+    service.ask("systemctl", "reload", "scriptixd")
+    eventually(lambda: said("nothing in it has changed"), "it was read again")
+    assert said("by a restart") == []
+    service.put(CONFIG["api"]["key_file"], b"another-key-than-before")
+    service.ask("systemctl", "reload", "scriptixd")
+    (told,) = eventually(lambda: said("by a restart"), "it is told")
+    assert "key" in told
+    service.put(CONFIG["api"]["key_file"], KEY.encode())
+    service.ask("systemctl", "stop", "scriptixd")
+
+
 def test_roots_check_looks_as_the_services_user_in_the_confinement_of_its_unit(service: Machine) -> None:
     closed, outside, gone = "/srv/closed/council", "/data/outside/council", "/srv/gone/council"
     service.ask("sh", "-c", f"mkdir -p {closed} {outside}; chmod 0755 {closed}; chmod 0777 {outside}")

@@ -67,6 +67,7 @@ def _token(block: HttpBlock, near: Path, environment: Mapping[str, str], finding
         return block.token
     credential = key.credential_named(CREDENTIAL, environment)
     if credential is not None:  # the service's user cannot read token_file
+        key.warn_if_newer(block.token_file, credential, _TOKEN_FILE, near, environment, findings, "token")
         return key.read(credential, _TOKEN_FILE, findings, is_credential=True, what="token")
     return key.read_at(block.token_file, _TOKEN_FILE, near, environment, findings, "token")
 

@@ -38,6 +38,7 @@ def find(
         return api.key
     credential = credential_named(CREDENTIAL, environment)
     if credential is not None and not findings.about(("api", "key")) and not findings.about(("api", "key_file")):
+        warn_if_newer(api.key_file, credential, ("api", "key_file"), near, environment, findings, "key")
         return read(credential, ("api",), findings, is_credential=True)  # the service's user cannot read key_file
     if api.key_file is not None:
         return read_at(api.key_file, ("api", "key_file"), near, environment, findings)
@@ -56,6 +57,31 @@ def credential_named(name: str, environment: Mapping[str, str]) -> Path | None:
         return path if path.exists() else None
     except PermissionError:
         return path  # whoever reads it says so
+
+
+def warn_if_newer(
+    setting: Path | None,
+    credential: Path,
+    place: Location,
+    near: Path,
+    environment: Mapping[str, str],
+    findings: Findings,
+    what: str,
+) -> None:
+    """systemd copies a secret's file when it starts a service: what was written into it later is not in the copy."""
+    if setting is None:
+        return
+    try:
+        path = absolute(setting, near, environment)
+        newer = path.stat().st_ctime > credential.stat().st_ctime
+    except (OSError, ValueError):  # the file need not be within reach
+        return
+    if newer:
+        findings.warn(
+            place,
+            f"{path} has changed since systemd handed it over: another {what} in it is applied by a restart "
+            "(systemctl restart scriptixd)",
+        )
 
 
 def read_at(

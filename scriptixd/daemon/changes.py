@@ -53,7 +53,7 @@ def changes(before: Settings, after: Settings) -> Changes:
         added=[name for name in new if name not in old],
         removed=[name for name in old if name not in new],
         changed={name: named for name in new if name in old and (named := _differing(old[name], new[name]))},
-        others=[name for name in ("keep", "limits") if getattr(before, name) != getattr(after, name)],
+        others=list(_others(before, after)),
         later=list(_later(before, after)),
     )
 
@@ -61,6 +61,14 @@ def changes(before: Settings, after: Settings) -> Changes:
 def in_effect(before: Settings, after: Settings) -> Settings:
     """The new settings, but for those that wait for a restart."""
     return replace(after, api=before.api, **{name: getattr(before, name) for name in _AT_THE_START})
+
+
+def _others(before: Settings, after: Settings) -> Iterator[str]:
+    for field in fields(before.keep):
+        if getattr(before.keep, field.name) != getattr(after.keep, field.name):
+            yield f"keep_{field.name}"
+    if before.limits != after.limits:
+        yield "limits"
 
 
 def _later(before: Settings, after: Settings) -> Iterator[str]:
