@@ -21,7 +21,7 @@ from scriptixd.captions.style import SpeakerLabels
 from scriptixd.config import document, units
 from scriptixd.config.findings import blocks, model_at
 from scriptixd.config.load import load
-from scriptixd.config.model import Block, ConfigurationFile, FolderBlock, PathBlock, RuleBlock
+from scriptixd.config.model import Block, ConfigurationFile, FolderBlock, FolderDefaults, PathBlock, RuleBlock
 from scriptixd.config.paths import lead, shares
 from scriptixd.config.settings import (
     AskAbove,
@@ -94,6 +94,49 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+# What settings were called before
+
+
+@pytest.fixture
+def older(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if some settings had had other names, or been there, in the version before."""
+    for block in (PathBlock, FolderDefaults, FolderBlock, RuleBlock):
+        monkeypatch.setattr(block, "formerly", {"tongue": "language", "colour": None})
+    monkeypatch.setattr(ConfigurationFile, "formerly", {"keep_texts": "keep_results"})
+
+
+@pytest.mark.usefixtures("older")
+def test_a_setting_by_its_former_name_is_taken_with_a_warning(desk: Desk) -> None:
+    text = desk.folder("colour: blue", "rules:", "  - {match: en/**, tongue: en}").replace("language: nl", "tongue: nl")
+    loaded = desk.load("keep_texts: 5d\n" + text)
+    assert loaded.keep.results == 5 * 86400.0
+    (folder,) = loaded.folders
+    assert [folder.terms(path).request.language for path in ("a.mp4", "en/a.mp4")] == ["nl", "en"]
+    later = "now, and the old name will be refused by the next major version"
+    assert [warning.removeprefix(f"{desk.path}:") for warning in loaded.warnings] == [
+        f"1: keep_texts: is called 'keep_results' {later}",
+        f"5: folders[0].tongue: is called 'language' {later}",
+        "7: folders[0].colour: is no setting any more, and does nothing: take it out",
+        f"9: folders[0].rules[0].tongue: is called 'language' {later}",
+    ]
+
+
+@pytest.mark.usefixtures("older")
+def test_what_is_wrong_under_a_former_name_is_told_with_its_line(desk: Desk) -> None:
+    (problem,) = desk.problems("keep_texts: long\n" + textwrap.dedent(SMALL))
+    assert problem.startswith("config.yaml:1: keep_results: ")
+    (problem,) = desk.problems(desk.folder("tongue: en"))
+    said = "is set besides 'language', as it is called now; take one of them out"
+    assert problem == f"config.yaml:6: folders[0].tongue: {said}"
+
+
+def test_every_former_name_is_one_of_no_setting_and_leads_to_one() -> None:
+    for place in [(), *blocks(ConfigurationFile)]:
+        block = model_at(ConfigurationFile, place)
+        assert not block.formerly.keys() & block.model_fields.keys()
+        assert {name for name in block.formerly.values() if name is not None} <= block.model_fields.keys()
 
 
 # What comes out

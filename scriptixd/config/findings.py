@@ -31,6 +31,7 @@ class Findings:
         self._problems: dict[Location, Problem] = {}
         self._meant: set[Location] = set()
         self._warnings: list[Problem] = []
+        self._written: dict[Location, Location] = {}  # where stands what goes by another name
         for problem in problems:
             self._problems.setdefault(problem.location, problem)
 
@@ -54,8 +55,15 @@ class Findings:
         """Whether there is a problem at this place or inside it."""
         return any(place[: len(location)] == location for place in self._problems)
 
+    def call(self, name: Location, written: Location) -> None:
+        """What is called by this name stands in the file under another."""
+        self._written[name] = written
+
     def line(self, location: Location) -> int:
         """Where it is, or else the nearest thing around it."""
+        for name, written in self._written.items():
+            if location[: len(name)] == name:
+                location = (*written, *location[len(name) :])
         while location and location not in self._lines:
             location = location[:-1]
         return self._lines[location]
@@ -139,7 +147,7 @@ def model_at(model: type[Block], location: Location) -> type[Block]:
     """The part of the model that describes a place."""
     for part in location:
         if isinstance(part, str):
-            inner = _block_in(model.model_fields[part].annotation)
+            inner = block_in(model.model_fields[part].annotation)
             if inner is None:
                 raise KeyError(location)
             model = inner
@@ -150,13 +158,13 @@ def blocks(model: type[Block], around: Location = ()) -> list[Location]:
     """Where the blocks below a model are, lists without their indexes: `folders.scriptix`."""
     found: list[Location] = []
     for name, field in model.model_fields.items():
-        block = _block_in(field.annotation)
+        block = block_in(field.annotation)
         if block is not None:
             found += [(*around, name), *blocks(block, (*around, name))]
     return found
 
 
-def _block_in(annotation: object) -> type[Block] | None:
+def block_in(annotation: object) -> type[Block] | None:
     """The block in `Block`, `Block | None` or `tuple[Block, ...]`."""
     for candidate in (annotation, *typing.get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, Block):

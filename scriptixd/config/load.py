@@ -13,6 +13,7 @@ from scriptixd.config.document import MAX_BYTES, Document, Scalar, parse
 from scriptixd.config.exposed import warn_if_open
 from scriptixd.config.findings import Findings
 from scriptixd.config.folders import folders
+from scriptixd.config.former import renew
 from scriptixd.config.http import http
 from scriptixd.config.model import ApiBlock, ConfigurationFile
 from scriptixd.config.paths import absolute, lead, shares
@@ -33,6 +34,7 @@ def load(path: Path, environment: Mapping[str, str], *, with_key: bool = True) -
     findings = Findings(path, document.lines, document.problems)
     if not document.root:
         findings.raise_if_any()
+    renew(ConfigurationFile, document.root, findings)
     literal = _holds_key(document)
     file = findings.judge(ConfigurationFile, document.root)
     near = path.absolute().parent

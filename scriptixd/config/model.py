@@ -53,6 +53,7 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
     elsewhere: ClassVar[Mapping[str, str]] = {}  # settings that exist, but not here: the sentence why
+    formerly: ClassVar[Mapping[str, str | None]] = {}  # former names, each with today's; None: is no setting any more
 
     @model_validator(mode="before")
     @classmethod
