@@ -251,3 +251,23 @@ def test_with_hash_a_whole_run_names_no_file_and_no_directory(home: House, tmp_p
     written = home.log.read_text()
     for word in ("jansen", "pietersen", "devries", "bakker", "annex", "hidden", str(tmp_path), tmp_path.name):
         assert word not in written, word
+
+
+def test_what_a_person_has_decided_is_a_line_each(home: House, tmp_path: Path) -> None:
+    directory = home.folder("council", language="en", existing="hold")
+    tone(tmp_path / "t.wav", 1.0, 9)
+    home.drop(directory, "old.wav", tmp_path / "t.wav")
+    (directory / "older.wav").write_bytes(b"no media at all" * 100)
+    home.start()
+    home.until(2, "held")
+    home.say("dismiss", "older.wav")
+    home.say("approve", "old.wav")
+    home.until(1)
+    home.say("redo", "--yes", "--language", "nl", "old.wav")
+    eventually(lambda: home.log.read_text().count("is sent again, and paid for again") == 1, "it is told")
+    home.until(1)
+    home.stop()
+    lines = [line.partition(" (job=")[0].split(" ", 2)[2] for line in home.log.read_text().splitlines()]
+    assert "council/older.wav: dismissed: it is left alone" in lines
+    assert "council/old.wav: approved: it is uploaded next" in lines
+    assert "a person wants it transcribed again, and paid for again: nl" in home.say("explain", "old.wav").stdout

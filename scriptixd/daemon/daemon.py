@@ -20,6 +20,7 @@ from scriptixd import __version__
 from scriptixd.config.load import load
 from scriptixd.config.settings import Settings
 from scriptixd.daemon.house import House, build
+from scriptixd.daemon.journal import tell_decided
 from scriptixd.daemon.loop import Loop, awake, is_still, standing_still
 from scriptixd.daemon.reloading import Reloading
 from scriptixd.daemon.standstills import pause_of
@@ -176,7 +177,7 @@ class Daemon:
 
     def _serve(self, house: House, now: Now) -> int:
         """What verbs asked, and a clock that was set; returns how many requests were applied."""
-        applied = apply_some_requests(house.store, house.folders.request_of, now)
+        applied = apply_some_requests(house.store, house.folders.request_of, now, partial(tell_decided, house.store))
         mounts, self._mounts = self._mounts, MOUNTS.now()
         if applied or mounts is not self._mounts:
             for watcher in house.tower.watchers.values():

@@ -21,6 +21,7 @@ from scriptixd.jobs.events import (
 from scriptixd.jobs.job import Job
 from scriptixd.jobs.sentences import told
 from scriptixd.jobs.source import CIRCUMSTANCES
+from scriptixd.jobs.store.requests import VerbRequest
 from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import shown
 from scriptixd.roots.place import Place, Words, figures
@@ -37,18 +38,32 @@ def tell(store: Store, job: Job, event: Event) -> None:
     # One of a crowd asks nobody by itself: the folder does.
     asks = isinstance(event, Held) and event.reason not in CIRCUMSTANCES
     level = logging.WARNING if asks or isinstance(event, Rejected) else logging.INFO
-    sources = store.jobs.sources(job.id)
-    place = Place(sources[0].folder, sources[0].path) if sources else Place(job.folder)
+    place = _place(store, job)
     words = Words(told(type(event).__name__, ""))
     detail = "" if isinstance(event, NUMBERED) else detail_of(event)
     upload = None if job.session_id else job.file_id
     behind = figures(job.id, job.session_id, upload, job.stat.size, job.media_seconds, _took(store, job, event))
-    if asks and sources:
+    if asks and place.path:
         LOG.log(level, "%s: %s: %s", place, words, detail + _way_on(place), extra=behind)
     elif detail:
         LOG.log(level, "%s: %s: %s", place, words, detail, extra=behind)
     else:
         LOG.log(level, "%s: %s", place, words, extra=behind)
+
+
+def tell_decided(store: Store, request: VerbRequest, outcome: str) -> None:
+    """One line for what a person has decided of a job, or of a folder as a whole."""
+    job = store.jobs.get(request.job_id)
+    if job is not None:
+        behind = figures(job.id, job.session_id, None, job.stat.size, job.media_seconds)
+        LOG.info("%s: %s", _place(store, job), Words(outcome), extra=behind)
+    elif request.folder is not None:
+        LOG.info("%s: %s", Place(request.folder), Words(outcome))
+
+
+def _place(store: Store, job: Job) -> Place:
+    sources = store.jobs.sources(job.id)
+    return Place(sources[0].folder, sources[0].path) if sources else Place(job.folder)
 
 
 def _took(store: Store, job: Job, event: Event) -> float | None:

@@ -36,6 +36,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Postponed": "waits",
     "Rejected": "stopped",
     "RetryRequested": "is tried again",
+    "RedoRequested": "a person wants it transcribed again, and paid for again",
     "RenderRequested": "a person wants its sidecars made anew",
     "Delivered": "sidecars written",
     "Unwanted": "gets no sidecars of this transcript",

@@ -36,6 +36,7 @@ _ANSWERED: Mapping[QuestionKind, str] = {
     QuestionKind.CLAIM: "approved: it is watched from here from now on",
     QuestionKind.EMPTY: "approved: what was in it counts as deleted",
 }
+_DECIDED: Final = frozenset({*_DONE.values(), *_ANSWERED.values()})
 
 
 def apply_open_requests(store: Store, request_of: Callable[[Source], Request | None], now: Now) -> int:
@@ -46,12 +47,24 @@ def apply_open_requests(store: Store, request_of: Callable[[Source], Request | N
     return count
 
 
-def apply_some_requests(store: Store, request_of: Callable[[Source], Request | None], now: Now) -> int:
-    """Apply the oldest `AT_ONCE` of what was asked and not applied yet; returns how much that was."""
-    requests = store.requests.open(AT_ONCE)
+def apply_some_requests(
+    store: Store,
+    request_of: Callable[[Source], Request | None],
+    now: Now,
+    report: Callable[[VerbRequest, str], None] = lambda _request, _outcome: None,
+) -> int:
+    """Apply the oldest `AT_ONCE` of what was asked and not applied yet; returns how much that was.
+
+    What a person has decided of a job or of a folder is reported, once it is committed.
+    """
+    requests, outcomes = store.requests.open(AT_ONCE), list[str]()
     with store.database.transaction() if requests else nullcontext():
         for request in requests:
-            store.requests.applied(request, _apply(store, request, request_of, now), now.wall)
+            outcomes.append(_apply(store, request, request_of, now))
+            store.requests.applied(request, outcomes[-1], now.wall)
+    for request, outcome in zip(requests, outcomes, strict=True):
+        if outcome in _DECIDED:
+            report(request, outcome)
     if any(request.verb is Verb.FORGET for request in requests):
         store.database.empty_log()  # where somebody reads just now, the verb sees to it again
     return len(requests)
@@ -162,6 +175,7 @@ def _redo(
     first, request = there[0]
     asked_for = request if language is None else replace(request, language=language)
     again = store.jobs.create(first, asked_for, "", job.redo + 1, now.wall, job.cleared, language=language)
+    store.jobs.remember(again.id, None, "RedoRequested", again.state, language or "", now.wall)
     store.jobs.share(again, [source for source, asked in there[1:] if asked == request], now.wall)
     store.erasures.supersede(job, now.wall)
     return _DONE[Verb.REDO]
