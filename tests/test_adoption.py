@@ -267,6 +267,23 @@ def test_known_content_under_any_other_request_is_held_and_sent_after_a_yes(done
     assert done.service.completed == 2
 
 
+def test_what_was_paid_under_two_requests_is_adopted_under_both(done: Office) -> None:
+    done.folders.requests["archive"] = replace(DUTCH, punctuation=False)
+    done.drop("a.wav", LONG, "archive")
+    done.work()
+    done.yes("a.wav", "archive")
+    done.work()
+    assert done.service.completed == 2
+    done.service.asked.clear()
+    for last in ("council", "archive"):
+        done.forget_everything()
+        for folder in sorted(("council", "archive"), key=lambda one: one == last):
+            done.scan(folder)
+            done.work()
+        assert [done.state_of("a.wav", folder) for folder in ("council", "archive")] == [State.READY, State.READY]
+    assert done.service.asked.total() == 0
+
+
 def forget_results(office: Office) -> None:
     """What was stored has expired."""
     with office.store.database.transaction() as connection:

@@ -37,11 +37,9 @@ class Recognition:
 
     def known(self, job: Job, now: Now) -> Job | Held | Postponed | None:
         """What the state file knows of a content that was read: the job that this one shares from now on, if any."""
-        if job.sha256 is None:
-            return None
-        into = self._store.contents.same(job)
+        into = None if job.sha256 is None else self._store.contents.same(job)
         if into is None:
-            return self._asked_otherwise(job)
+            return None
         if self.is_forgotten(into):
             try:
                 reply = self.kept_elsewhere(into, job) if into.state is State.READY else None
@@ -70,7 +68,10 @@ class Recognition:
         return job.ready_at is not None or (job.state is State.DISMISSED and not self._store.jobs.sources(job.id))
 
     def beside(self, job: Job, source: Source, content: Content) -> Hashed | Adopted | Held | None:
-        """What the transcripts that lie beside a source say; a hold that only these could lift holds without them."""
+        """What the transcripts that lie beside a source say; a hold that only these could lift holds without them.
+
+        What was asked for otherwise elsewhere says less than the one that was asked for here, and lies here.
+        """
         lying = [one for one in self._beside.transcripts(source) if _may_be_of(one, job)]
         if job.redo:  # in spite of all that was known; what this state file never heard of was paid after its backup
             lying = [one for one in lying if not self._store.contents.has_session(one.size, one.sha256, one.session_id)]
@@ -86,11 +87,11 @@ class Recognition:
             sentence = job.request.unlike(one.request)
             if not job.is_cleared(sentence):
                 return Held(sentence)
-        return Held(job.held_for) if job.held_for else None
+        return self._asked_otherwise(job) or (Held(job.held_for) if job.held_for else None)
 
     def _asked_otherwise(self, job: Job) -> Held | None:
         """Another language is another job; under any other difference nothing is paid for known content unasked."""
-        before = None if job.redo else self._store.contents.otherwise(job)
+        before = None if job.redo or job.sha256 is None else self._store.contents.otherwise(job)
         if before is None or job.is_cleared(sentence := job.request.unlike(before)):
             return None
         return Held(sentence)
