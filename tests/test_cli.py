@@ -509,6 +509,27 @@ def test_a_bare_name_that_several_files_have_is_asked_back(desk: Desk) -> None:
     assert desk.say("explain", "court/same.mp4").returncode == 0
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *([verb, ""] for verb in ("explain", "approve", "dismiss", "retry", "redo", "render", "forget", "backup")),
+        *([verb, ""] for verb in ("plan", "pause", "resume", "convert")),
+        ["approve", "--yes", "a.mp4", ""],
+        ["list", "--folder", ""],
+        ["install", "--folder", "", "--language", "nl"],
+    ],
+)
+def test_an_empty_name_is_usage_and_never_where_one_stands(
+    desk: Desk, verb: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.add("a.mp4", held_for="it was there before")
+    monkeypatch.chdir(desk.base / "council")
+    done = desk.say(*verb)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "it is empty" in done.stderr
+    assert desk.row("a.mp4")["state"] == "held"
+
+
 def test_approve_and_dismiss_work_without_a_daemon_and_never_ask(desk: Desk) -> None:
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         desk.add(name, held_for="it was there before")

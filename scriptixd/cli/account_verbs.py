@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scriptixd.cli.options import CONFIG, Config, Json, Names, Yes
+from scriptixd.cli.options import CONFIG, Config, Json, Names, Yes, named
 
 
 def report(
@@ -59,7 +59,9 @@ def forget(
 
 
 def backup(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where the copy goes; never over another file.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", callback=named, help="Where the copy goes; never over another file.")
+    ],
     config: Config = CONFIG,
 ) -> None:
     """Copy the state file, also while the daemon runs.

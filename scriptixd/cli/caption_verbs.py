@@ -24,11 +24,14 @@ from scriptixd.cli.options import (
     SrtBom,
     SrtNewline,
     VttNote,
+    named,
 )
 
 
 def convert(
-    result: Annotated[str, typer.Argument(metavar="RESULT.json", help="A result of Scriptix, or our JSON sidecar.")],
+    result: Annotated[
+        str, typer.Argument(metavar="RESULT.json", callback=named, help="A result of Scriptix, or our JSON sidecar.")
+    ],
     format_: Annotated[
         str,
         typer.Option(
@@ -40,7 +43,13 @@ def convert(
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="OUT", help="A file that is not there yet, instead of standard output."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            callback=named,
+            help="A file that is not there yet, instead of standard output.",
+        ),
     ] = None,
     units: Annotated[
         str,

@@ -21,6 +21,13 @@ def _sensible(number: float | None) -> float | None:
     return number
 
 
+def named(said: str | list[str] | None) -> str | list[str] | None:
+    """Nothing at all, as of a shell's variable that is not set, would mean the directory that one stands in."""
+    if said == "" or (isinstance(said, list) and "" in said):
+        raise typer.BadParameter("it is empty: is a variable not set?")
+    return said
+
+
 SpokenLanguage = Annotated[
     str | None,
     typer.Option(
@@ -37,6 +44,7 @@ Json = Annotated[bool, typer.Option("--json", help="For programs: JSON with all 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _NAMES = typer.Argument(
     metavar="FILE|FOLDER...",
+    callback=named,
     help="A path, a name that only one file has, or a folder.",
     autocompletion=completing.folders,
 )
@@ -47,6 +55,7 @@ Folders = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="FOLDER...",
+        callback=named,
         help="Only these folders, by name or path; without one, all of them.",
         autocompletion=completing.folders,
     ),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from scriptixd.cli.options import named
+
 Instance = Annotated[
     str | None,
     typer.Option("--instance", metavar="NAME", help="One of several: scriptixd@NAME, with a configuration of its own."),
@@ -16,7 +18,10 @@ Instance = Annotated[
 def install(
     apply: Annotated[bool, typer.Option("--apply", help="Do it, as root, instead of telling how.")] = False,
     folder: Annotated[
-        str | None, typer.Option("--folder", metavar="PATH", help="The folder to watch, for a first configuration.")
+        str | None,
+        typer.Option(
+            "--folder", metavar="PATH", callback=named, help="The folder to watch, for a first configuration."
+        ),
     ] = None,
     language: Annotated[
         str | None, typer.Option("--language", metavar="LANGUAGE", help="What is spoken in it, as nl or en-gb.")

@@ -18,7 +18,19 @@ from scriptixd import __version__
 from scriptixd.cli import completing
 from scriptixd.cli.account_verbs import backup, forget, report
 from scriptixd.cli.caption_verbs import convert, render
-from scriptixd.cli.options import CONFIG, Config, Failed, Folders, Json, Names, Since, SomeNames, SpokenLanguage, Yes
+from scriptixd.cli.options import (
+    CONFIG,
+    Config,
+    Failed,
+    Folders,
+    Json,
+    Names,
+    Since,
+    SomeNames,
+    SpokenLanguage,
+    Yes,
+    named,
+)
 from scriptixd.cli.output import complain_of
 from scriptixd.cli.service_verbs import install, uninstall
 from scriptixd.errors import StartError, TargetTrouble, Trouble
@@ -193,6 +205,7 @@ def list_(
         typer.Option(
             "--folder",
             metavar="FOLDER",
+            callback=named,
             help="Only one folder, by its name or path.",
             autocompletion=completing.folders,
         ),
@@ -207,7 +220,9 @@ def list_(
 
 @app.command(epilog="Example: scriptixd explain /srv/media/council/meeting.mp4")
 def explain(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A path, or a name that only one file has.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", callback=named, help="A path, or a name that only one file has.")
+    ],
     config: Config = CONFIG,
     as_json: Json = False,
 ) -> None:
@@ -263,7 +278,9 @@ def retry(names: SomeNames = None, failed: Failed = False, config: Config = CONF
 
 @app.command(epilog="Example: scriptixd redo --language en council/meeting.mp4")
 def redo(
-    names: Annotated[list[str], typer.Argument(metavar="FILE...", help="A path, or a name that only one file has.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="FILE...", callback=named, help="A path, or a name that only one file has.")
+    ],
     language: SpokenLanguage = None,
     config: Config = CONFIG,
     yes: Yes = False,
