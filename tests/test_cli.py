@@ -221,11 +221,16 @@ def test_convert_of_what_is_no_result_is_a_sentence(
     assert str(result) in done.stderr
 
 
-def test_a_reader_that_has_had_enough_is_no_trouble(desk: Desk, result: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_had_enough_is_no_trouble(desk: Desk, result: Path, unbuffered: str) -> None:
     words = [[f"word{n}", n / 2, n / 2 + 0.4] for n in range(20_000)]
     result.write_text(json.dumps({"result": {"status": "done", "results": [{"result": words}]}}))
     with subprocess.Popen(
-        [*PROGRAM, "convert", result], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, "convert", result],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -50,6 +50,8 @@ class Verbs(TyperGroup):
             raise typer.Exit(trouble.exit_code if isinstance(trouble, StartError) else 1) from trouble
         except KeyboardInterrupt as interrupt:
             raise typer.Exit(INTERRUPTED) from interrupt
+        except BrokenPipeError as closed:  # the reader has had enough, for which typer's exit code is 1
+            raise typer.Exit from closed
 
 
 app = typer.Typer(
