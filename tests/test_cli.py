@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import sqlite3
@@ -533,6 +534,15 @@ def test_an_empty_name_is_usage_and_never_where_one_stands(
     assert (done.returncode, done.stdout) == (2, "")
     assert "it is empty" in done.stderr
     assert desk.row("a.mp4")["state"] == "held"
+
+
+@pytest.mark.parametrize("verb", ["approve", "forget"])
+def test_what_is_not_known_can_be_asked_about_as_it_is_told(desk: Desk, verb: str) -> None:
+    desk.add("a.mp4")
+    done = desk.say(verb, "the mayor's talk.mp4")
+    assert done.returncode == 2
+    command = next(line for line in done.stderr.splitlines() if "scriptixd explain" in line).partition("explain ")[2]
+    assert shlex.split(command)[0] == "the mayor's talk.mp4"
 
 
 def test_approve_and_dismiss_work_without_a_daemon_and_never_ask(desk: Desk) -> None:

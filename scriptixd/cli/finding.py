@@ -6,6 +6,7 @@ Decides by the configuration and the state file; looks at local disks only, to f
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -122,7 +123,7 @@ def sources_meant(settings: Settings, views: Views, text: str) -> tuple[Sequence
         below = inside(views, *place)
         if folder or below:
             return below, False
-    raise StartError(f"no source is known as {text}", f"scriptixd explain {text} tells why")
+    raise StartError(f"no source is known as {text}", f"scriptixd explain {shlex.quote(text)} tells why")
 
 
 def inside(views: Views, folder: Folder, directory: str) -> Sequence[SourceView]:

@@ -5,6 +5,7 @@ Looks at the disks and asks before it does anything; whoever has the state file 
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -93,7 +94,8 @@ def _of(settings: Settings, store: Store, text: str) -> Sequence[SourceView]:
     place = place_of(settings, text)
     below = inside(store.views, *place) if place is not None else store.views.sources(text)  # one of yesterday's
     if not below:
-        raise StartError(f"no source is known as {text}", f"there is nothing to forget: scriptixd explain {text}")
+        hint = f"there is nothing to forget: scriptixd explain {shlex.quote(text)}"
+        raise StartError(f"no source is known as {text}", hint)
     return below
 
 
