@@ -639,6 +639,16 @@ def test_redo_pays_again_with_a_yes_and_only_for_files(desk: Desk) -> None:
     assert desk.row("a.mp4")["state"] == "found"
 
 
+def test_what_cannot_be_sent_again_for_want_of_its_file_is_no_success(desk: Desk) -> None:
+    desk.add("a.mp4", *VOIDED)
+    with desk.store() as store:
+        store.sources.record("council", "", [Sighting("a.mp4", None)], time.time())
+    for verb in ("retry", "redo"):
+        done = desk.say(verb, "--yes", "a.mp4")
+        assert done.returncode == 1
+        assert done.stdout.endswith("again: its file is not there\n")
+
+
 def test_dismissing_all_that_has_failed_leaves_what_waits(desk: Desk) -> None:
     desk.add("a.mp4", *VOIDED)
     desk.add("b.mp4", FAILED)

@@ -25,7 +25,7 @@ from scriptixd.jobs.store.database import is_held, open_beside, open_state
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import SourceView, Views
-from scriptixd.jobs.verbs import apply_open_requests
+from scriptixd.jobs.verbs import IMPOSSIBLE, apply_open_requests
 from scriptixd.roots.paths import shown
 
 OUTCOME_WITHIN: Final = 5.0  # s: the daemon looks for requests several times a second
@@ -75,8 +75,8 @@ def decide(
     failed: bool = False,
     language: str | None = None,
     yes: bool = False,
-) -> None:
-    """Resolve, ask where it costs again, hand over, and print what came of each."""
+) -> int:
+    """Resolve, ask where it costs again, hand over, and print what came of each; the exit code is 1 if one cannot."""
     if not names and not failed:
         raise StartError("nothing was named", f"scriptixd {verb} FILE, a FOLDER, or --failed")
     if language is not None and not LANGUAGE_CODE.fullmatch(language):
@@ -93,16 +93,18 @@ def decide(
         choices = [choice for choice in choices if choice.view.mtime >= earliest]
     if not choices and not folders:
         say(f"there is nothing to {verb}" + (f" that was changed since {since}" if since else ""))
-        return
+        return 0
     agreed = choices if yes else _agreed(settings, verb, choices)
     decision = Decision(verb, _jobs(settings, agreed), folders, language)
     about = [*(f"folder {name}" for name in folders), *decision.jobs.values()]
     if not about:
-        return
-    for what, outcome in zip(about, hand_over(settings, decision), strict=True):
+        return 0
+    outcomes = hand_over(settings, decision)
+    for what, outcome in zip(about, outcomes, strict=True):
         say(f"{what}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
     if later:
         say(f"{len(later)} file(s) that are held wait for a yes of their own: the same command once more")
+    return 1 if IMPOSSIBLE.intersection(outcomes) else 0
 
 
 def _asking(settings: Settings, store: Store, names: Sequence[str]) -> Sequence[str]:

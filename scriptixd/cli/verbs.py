@@ -247,7 +247,7 @@ def approve(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
-    deciding.decide(config, Verb.APPROVE, names, since=since, yes=yes)
+    raise typer.Exit(deciding.decide(config, Verb.APPROVE, names, since=since, yes=yes))
 
 
 @app.command(epilog="Example: scriptixd dismiss council/rehearsal.mp4")
@@ -261,7 +261,7 @@ def dismiss(
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
-    deciding.decide(config, Verb.DISMISS, names or (), since=since, failed=failed, yes=yes)
+    raise typer.Exit(deciding.decide(config, Verb.DISMISS, names or (), since=since, failed=failed, yes=yes))
 
 
 @app.command(epilog="Example: scriptixd retry --failed")
@@ -275,7 +275,7 @@ def retry(names: SomeNames = None, failed: Failed = False, config: Config = CONF
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
-    deciding.decide(config, Verb.RETRY, names or (), failed=failed, yes=yes)
+    raise typer.Exit(deciding.decide(config, Verb.RETRY, names or (), failed=failed, yes=yes))
 
 
 @app.command(epilog="Example: scriptixd redo --language en council/meeting.mp4")
@@ -294,7 +294,7 @@ def redo(
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
 
-    deciding.decide(config, Verb.REDO, names, language=language, yes=yes)
+    raise typer.Exit(deciding.decide(config, Verb.REDO, names, language=language, yes=yes))
 
 
 @app.command(epilog="Example: scriptixd pause council")

@@ -31,6 +31,9 @@ _DONE = {
     Verb.REDO: "is sent again, and paid for again",
 }
 ANEW: Final = "its sidecars are made anew"
+_NOTHING_TO_TRY: Final = "it cannot be tried again: its file is not there"
+_NOTHING_TO_SEND: Final = "it cannot be sent again: its file is not there"
+IMPOSSIBLE: Final = frozenset({_NOTHING_TO_TRY, _NOTHING_TO_SEND})  # outcomes by which nothing was done
 _ANSWERED: Mapping[QuestionKind, str] = {
     QuestionKind.DISK: "approved: what is there now is the folder's disk from now on",
     QuestionKind.CLAIM: "approved: it is watched from here from now on",
@@ -83,7 +86,7 @@ def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Re
     if request.verb is Verb.REDO:
         return _redo(store, job, request_of, request.wishes, now)
     if request.verb is Verb.RETRY and furthest(job) in (State.FOUND, State.UPLOADING) and not _is_there(store, job):
-        return "it cannot be tried again: its file is not there"
+        return _NOTHING_TO_TRY
     try:
         store.jobs.apply(job, _EVENTS[request.verb], now.wall)
     except Unlisted:
@@ -171,7 +174,7 @@ def _redo(
         return f"there is nothing to redo yet: it is {job.state}"
     there = [(source, asked) for source in _own(store, job) if source.settled and (asked := request_of(source))]
     if not there:
-        return "it cannot be sent again: its file is not there"
+        return _NOTHING_TO_SEND
     first, request = there[0]
     asked_for = request if language is None else replace(request, language=language)
     again = store.jobs.create(first, asked_for, "", job.redo + 1, now.wall, job.cleared, language=language)
