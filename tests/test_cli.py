@@ -703,6 +703,17 @@ def test_root_writes_as_the_user_of_the_state_file(desk: Desk) -> None:
     assert desk.row("a.mp4")["state"] == "found"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_state_file_that_its_own_user_cannot_write_is_not_asked_about_as_that_user(desk: Desk) -> None:
+    desk.add("a.mp4", held_for="it was there before")
+    os.chown(desk.state, 65534, 65534)
+    desk.state.chmod(0o400)
+    done = desk.typed("approve", "a.mp4")
+    assert done.returncode == 2
+    assert "cannot be written by the user nobody, whom it belongs to" in done.stderr
+    assert "sudo" not in done.stderr
+
+
 def test_status_tells_of_problems_with_their_hints(desk: Desk) -> None:
     desk.add("bad.mp4", FAILED)
     told = desk.say("status").stdout

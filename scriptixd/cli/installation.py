@@ -65,6 +65,11 @@ def become_owner(state: Path) -> None:
         os.setegid(group)
         os.seteuid(user)
     if not os.access(state, os.W_OK, effective_ids=True):
+        if os.geteuid() == user:
+            raise StateError(
+                f"the state file {state} cannot be written by the user {user_named(user)}, whom it belongs to",
+                "mount its disk writable, and let that user enter its directory and write it",
+            )
         raise StateError(
             f"the state file {state} belongs to the user {user_named(user)}, and you are {user_named(os.geteuid())}",
             f"ask as that user: sudo -u {user_named(user)} scriptixd …",
