@@ -209,21 +209,29 @@ def test_without_root_nothing_is_done_and_that_is_said() -> None:
             done = in_process.say(verb, {})
         assert (done.returncode, done.stdout) == (2, "")
         assert "only root" in done.stderr
+        assert f"sudo scriptixd {verb[0]} {verb[1]} …; without {verb[1]} it only tells what" in done.stderr
 
 
 def test_where_systemd_does_not_run_nothing_is_done_and_that_is_said() -> None:
     if os.geteuid() != 0 or Path("/run/systemd/system").exists():
         pytest.skip("only root is told that, and only where systemd did not start the machine")
-    for verb in ("install", "uninstall"):
-        done = in_process.say([verb, "--apply"], {})
+    for verb in (["install", "--apply"], ["uninstall", "--apply"], ["uninstall", "--purge"]):
+        done = in_process.say(verb, {})
         assert (done.returncode, done.stdout) == (2, "")
         assert "not started by systemd" in done.stderr
+        assert f"without {verb[1]} the steps are only told" in done.stderr
 
 
 def test_a_folder_without_a_language_is_asked_about() -> None:
     done = in_process.say(["install", "--folder", "/srv/media/council"], {})
     assert done.returncode == 2
     assert "--language" in done.stderr
+
+
+def test_a_language_without_a_folder_is_asked_about() -> None:
+    done = in_process.say(["install", "--language", "en"], {})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--folder" in done.stderr
 
 
 def test_what_ends_it_is_told_with_what_is_left() -> None:

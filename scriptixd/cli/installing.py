@@ -57,7 +57,7 @@ class Asked:
 def install(asked: Asked, *, apply: bool) -> int:
     """Returns the exit code, after --apply that of `check`. Raises StartError, if it can before anything is done."""
     if apply:
-        needs_root("install --apply")
+        needs_root("install", "--apply")
     instance = instance_named(asked.instance)
     wish, settings = _wish(instance, asked, apply=apply), present_settings(instance)
     found = _found(instance, asked, wish, settings)
@@ -74,6 +74,8 @@ def _wish(instance: Instance, asked: Asked, *, apply: bool) -> Wish:
     if apply and asked.key_file is None and not os.path.lexists(instance.key):
         raise StartError(f"there is no key in {instance.key} yet", GIVE_THE_KEY)
     if asked.folder is None:
+        if asked.language is not None:
+            raise StartError("it is not said in which folder that is spoken", "--folder /srv/media/council")
         if apply and not os.path.lexists(instance.configuration):
             raise StartError(
                 f"there is no {instance.configuration} yet, and it is not said which folder is to be watched",

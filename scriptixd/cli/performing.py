@@ -54,16 +54,16 @@ class Standing:
 MISSING: Final = Standing(False)
 
 
-def needs_root(verb: str) -> None:
-    """Raises StartError where nothing could be done: without root, or without systemd."""
+def needs_root(verb: str, option: str) -> None:
+    """Raises StartError where what an option asks for could not be done: without root, or without systemd."""
     if os.geteuid() != 0:
         raise StartError(
-            "only root can set up a service", f"sudo scriptixd {verb} …; without --apply it only tells what"
+            "only root can set up a service", f"sudo scriptixd {verb} {option} …; without {option} it only tells what"
         )
     if not BOOTED.is_dir():
         raise StartError(
             "this machine was not started by systemd, so there is nothing to run a service",
-            "start `scriptixd run` by what starts services here; without --apply the steps are only told",
+            f"start `scriptixd run` by what starts services here; without {option} the steps are only told",
         )
 
 

@@ -61,14 +61,15 @@ def install(
 def uninstall(
     apply: Annotated[bool, typer.Option("--apply", help="Stop the service and remove its unit, as root.")] = False,
     purge: Annotated[
-        bool, typer.Option("--purge", help="And remove state, configuration and key for good; asks first.")
+        bool, typer.Option("--purge", help="The same, and remove state, configuration and key for good; asks first.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     instance: Instance = None,
 ) -> None:
     """Tell how to end the service, or end it.
 
-    It tells what still holds personal data, and where; with --apply, the service is ended. Sidecars are never removed.
+    It tells what still holds personal data, and where; with --apply or --purge, the service is ended. Sidecars are
+    never removed.
     """
     from scriptixd.cli import uninstalling
 

@@ -22,7 +22,7 @@ from scriptixd.errors import StartError
 def uninstall(name: str | None, *, apply: bool, purge: bool, yes: bool) -> None:
     """Raises StartError where it may not, or where it fails."""
     if apply:
-        needs_root("uninstall --apply")
+        needs_root("uninstall", "--purge" if purge else "--apply")
     instance = instance_named(name)
     settings = present_settings(instance)
     found, purged = tuple(leftovers(instance, settings)), purgeable(instance, settings) if purge else ()
