@@ -536,6 +536,18 @@ def test_an_empty_name_is_usage_and_never_where_one_stands(
     assert desk.row("a.mp4")["state"] == "held"
 
 
+def test_a_file_of_a_folder_that_is_gone_is_called_by_a_name_that_may_be_typed(desk: Desk) -> None:
+    desk.add("same.mp4", FAILED)
+    desk.add("same.mp4", FAILED, folder="court")
+    desk.config.write_text(desk.config.read_text().replace(f"  - path: {desk.base / 'court'}\n", ""))
+    refused = desk.say("dismiss", "same.mp4")
+    assert refused.returncode == 2
+    assert f"may be any of: {desk.base}/council/same.mp4, court/same.mp4\n" in refused.stderr
+    assert {row["path"] for row in desk.rows()} == {f"{desk.base}/council/same.mp4", "court/same.mp4"}
+    assert " court/same.mp4: it is no media" in desk.say("status").stdout
+    assert desk.say("dismiss", "court/same.mp4").stdout.startswith("court/same.mp4: dismissed")
+
+
 @pytest.mark.parametrize("verb", ["approve", "forget"])
 def test_what_is_not_known_can_be_asked_about_as_it_is_told(desk: Desk, verb: str) -> None:
     desk.add("a.mp4")

@@ -152,7 +152,7 @@ def moment_named(text: str, now: float) -> float:
 
 
 def absolute(settings: Settings, folder: str, path: str) -> str:
-    """Where a path of a folder is today; as it is, if it is absolute, or the folder is not configured any more."""
+    """Where a path of a folder is today; as it is, if it is absolute; FOLDER/PATH of one that is not configured."""
     return located(places_of(settings), folder, path)
 
 

@@ -51,7 +51,7 @@ def _sources(settings: Settings, state: str | None, folder: str | None) -> Seque
 
 
 def record(settings: Settings, view: SourceView) -> dict[str, object]:
-    """One source for programs; `path` is absolute, or relative where its folder is not configured any more."""
+    """One source for programs; `path` is absolute, or FOLDER/PATH where its folder is not configured any more."""
     return {
         "path": absolute(settings, view.folder, view.path),
         "relative_path": view.path,

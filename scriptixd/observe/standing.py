@@ -183,6 +183,6 @@ def in_groups(counts: Mapping[str, int]) -> Mapping[str, int]:
 
 
 def located(places: Sequence[Place], folder: str, path: str) -> str:
-    """Where a path of a folder is today; as it is, if it is absolute, or the folder is not configured any more."""
-    root = next((one.path for one in places if one.name == folder), None)
-    return path if root is None or path.startswith("/") else joined(root.rstrip("/"), path)
+    """Where a path of a folder is today; as it is, if it is absolute; FOLDER/PATH of one that is not configured."""
+    root = next((one.path for one in places if one.name == folder), folder)
+    return path if path.startswith("/") else joined(root.rstrip("/"), path)
