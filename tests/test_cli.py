@@ -661,6 +661,14 @@ def test_what_cannot_be_sent_again_for_want_of_its_file_is_no_success(desk: Desk
         assert done.stdout.endswith("again: its file is not there\n")
 
 
+def test_what_lies_there_and_cannot_be_sent_again_is_not_said_to_be_gone(desk: Desk) -> None:
+    desk.add("a.mp4", FAILED, folder="court")
+    desk.config.write_text(desk.config.read_text().replace(f"  - path: {desk.base / 'court'}\n", ""))
+    done = desk.say("redo", "--yes", "court/a.mp4")
+    assert done.returncode == 1
+    assert "its folder does not take it any more" in done.stdout
+
+
 def test_dismissing_all_that_has_failed_leaves_what_waits(desk: Desk) -> None:
     desk.add("a.mp4", *VOIDED)
     desk.add("b.mp4", FAILED)

@@ -33,7 +33,8 @@ _DONE = {
 ANEW: Final = "its sidecars are made anew"
 _NOTHING_TO_TRY: Final = "it cannot be tried again: its file is not there"
 _NOTHING_TO_SEND: Final = "it cannot be sent again: its file is not there"
-IMPOSSIBLE: Final = frozenset({_NOTHING_TO_TRY, _NOTHING_TO_SEND})  # outcomes by which nothing was done
+_NOT_TAKEN: Final = "it cannot be sent again: it may still be written, or its folder does not take it any more"
+IMPOSSIBLE: Final = frozenset({_NOTHING_TO_TRY, _NOTHING_TO_SEND, _NOT_TAKEN})  # outcomes by which nothing was done
 _ANSWERED: Mapping[QuestionKind, str] = {
     QuestionKind.DISK: "approved: what is there now is the folder's disk from now on",
     QuestionKind.CLAIM: "approved: it is watched from here from now on",
@@ -172,9 +173,10 @@ def _redo(
     """A new job for the same content, which pays again because a person said so; None: in its folder's language."""
     if job.state not in (State.READY, State.FAILED, State.DISMISSED):
         return f"there is nothing to redo yet: it is {job.state}"
-    there = [(source, asked) for source in _own(store, job) if source.settled and (asked := request_of(source))]
+    own = _own(store, job)
+    there = [(source, asked) for source in own if source.settled and (asked := request_of(source))]
     if not there:
-        return _NOTHING_TO_SEND
+        return _NOT_TAKEN if own else _NOTHING_TO_SEND
     first, request = there[0]
     asked_for = request if language is None else replace(request, language=language)
     again = store.jobs.create(first, asked_for, "", job.redo + 1, now.wall, job.cleared, language=language)
