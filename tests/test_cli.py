@@ -145,8 +145,19 @@ def test_convert_writes_captions_to_standard_output_or_to_a_file(desk: Desk, res
     out = desk.base / "out.srt"
     assert desk.say("convert", str(result), "-o", str(out)).stdout == ""
     assert out.read_text() == done.stdout
+    assert desk.say("convert", str(result), "-o", "-").stdout == done.stdout
     in_ms = desk.say("convert", str(result), "--units", "ms").stdout
     assert in_ms != done.stdout
+
+
+def test_convert_shows_a_terminal_no_document(desk: Desk, result: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [*PROGRAM, "convert", result, "-f", "docx"]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE)
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 2
+    assert b"-o" in done.stderr
 
 
 @pytest.mark.parametrize(

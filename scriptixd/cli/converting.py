@@ -19,6 +19,7 @@ from scriptixd.cli.output import complain
 from scriptixd.cli.wishing import one_of
 from scriptixd.errors import FileTrouble, StartError, TargetTrouble
 
+STANDARD_OUTPUT: Final = "-"  # as --output, as everywhere
 KEY: Final = b'"scriptixd"'  # under which a JSON beside a recording says what it was made from
 
 
@@ -48,7 +49,9 @@ def convert(
     if written is None:
         complain(f"{result}: there is no speech in it, so nothing was written")
         return
-    if output is None:
+    if output in (None, STANDARD_OUTPUT):
+        if b"\0" in written and sys.stdout.isatty():
+            raise StartError(f"{format_name} is nothing that a terminal could show", "name a file with -o")
         sys.stdout.buffer.write(written)
         sys.stdout.buffer.flush()
         return
