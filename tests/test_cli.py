@@ -98,6 +98,20 @@ def test_without_a_verb_all_of_them_are_told(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
+    "asked",
+    [
+        {"_TYPER_COMPLETE_ARGS": "scriptixd ", "_SCRIPTIXD_COMPLETE": "complete_fish"},
+        {"COLUMNS": "40"},
+    ],
+)
+def test_where_verbs_are_listed_no_sentence_is_cut_off(desk: Desk, asked: dict[str, str]) -> None:
+    done = desk.typed(_TYPER_COMPLETE_FISH_ACTION="get-args", **asked)
+    told = " ".join((done.stdout + done.stderr).split())
+    assert "Watch the folders, and transcribe what appears." in told
+    assert "..." not in told.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize(
     "verb",
     [
         ["list", "--json"],

@@ -69,7 +69,10 @@ app = typer.Typer(
 @cache
 def command() -> Any:
     """All verbs, put together once: that takes longer than most of them do."""
-    return typer.main.get_command(app)
+    verbs: Any = typer.main.get_command(app)
+    for verb in verbs.commands.values():  # its whole first sentence, which typer would cut off where they are listed
+        verb.short_help = " ".join(verb.help.partition("\n\n")[0].split())
+    return verbs
 
 
 def main() -> None:
