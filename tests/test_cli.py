@@ -476,6 +476,18 @@ def test_since_means_only_files_that_were_changed_since_then(desk: Desk) -> None
     assert states() == ["found", "dismissed", "found"]
 
 
+def test_since_is_a_moment_in_the_time_zone_of_the_configuration(desk: Desk) -> None:
+    desk.config.write_text(desk.config.read_text() + "timezone: Pacific/Kiritimati\n")  # 14 hours ahead of UTC
+    path = desk.base / "council" / "a.mp4"
+    path.write_bytes(b"0" * 2048)
+    changed = datetime.fromisoformat("2026-05-01T00:30+14:00").timestamp()
+    os.utime(path, (changed, changed))
+    desk.add("a.mp4", held_for="was there before")
+    assert desk.say("approve", "council", "--since", "2026-05-01T01:00", TZ="UTC").stdout.startswith("there is nothing")
+    assert desk.say("approve", "council", "--since", "2026-05-01", TZ="UTC").returncode == 0
+    assert desk.row("a.mp4")["state"] == "found"
+
+
 @pytest.mark.parametrize("wrong", ["soon", "7", "2026-13-01", ""])
 def test_a_date_that_is_none_is_usage(desk: Desk, wrong: str) -> None:
     done = desk.say("approve", "council", "--since", wrong)

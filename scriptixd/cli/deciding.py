@@ -81,8 +81,8 @@ def decide(
         raise StartError("nothing was named", f"scriptixd {verb} FILE, a FOLDER, or --failed")
     if language is not None and not LANGUAGE_CODE.fullmatch(language):
         raise StartError(f"--language {shown(language)} is no language code", "name one such as nl, en or en-US")
+    settings = settings_in(config)  # and its time zone, by which a date is meant
     earliest = moment_named(since, read_clock().wall) if since is not None else None
-    settings = settings_in(config)
     with reading(settings) as store:
         choices = _chosen(settings, store.views, verb, names, failed=failed)
         folders = _asking(settings, store, names) if verb is Verb.APPROVE and since is None else ()
