@@ -573,6 +573,20 @@ def test_an_empty_name_is_usage_and_never_where_one_stands(
     assert desk.row("a.mp4")["state"] == "held"
 
 
+def test_a_folder_that_is_configured_by_a_link_is_known_where_one_stands_in_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.add("a.mp4", held_for="it was there before")
+    (desk.base / "link").symlink_to(desk.base)
+    desk.config.write_text(desk.config.read_text().replace(f"{desk.base / 'council'}", f"{desk.base}/link/council"))
+    monkeypatch.chdir(desk.base / "council")
+    for verb in (["plan", "."], ["pause", "."], ["resume", "."], ["list", "--folder", "."], ["approve", "."]):
+        done = desk.say(*verb)
+        assert (done.returncode, done.stderr) == (0, ""), verb
+        assert "council" in done.stdout
+    assert desk.say("plan", "..").returncode == 2
+
+
 def test_a_file_of_a_folder_that_is_gone_is_called_by_a_name_that_may_be_typed(desk: Desk) -> None:
     desk.add("same.mp4", FAILED)
     desk.add("same.mp4", FAILED, folder="court")

@@ -21,11 +21,12 @@ from scriptixd.roots.paths import components, folded, is_within, joined, name_of
 
 
 def folder_named(settings: Settings, text: str) -> Folder | None:
-    """A folder by its name or its path."""
+    """A folder by its name or a path of it, also one that leads to it through links."""
     for folder in settings.folders:
         if text == folder.name or os.path.abspath(text) == os.path.abspath(folder.path):
             return folder
-    return None
+    place = place_of(settings, text)
+    return place[0] if place is not None and not place[1] else None
 
 
 def place_of(settings: Settings, text: str) -> tuple[Folder, str] | None:
