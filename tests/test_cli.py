@@ -728,6 +728,10 @@ def test_dismissing_all_that_has_failed_leaves_what_waits(desk: Desk) -> None:
     assert desk.say("dismiss", "--failed").returncode == 0
     states = [desk.row(name)["state"] for name in ("a.mp4", "b.mp4", "held.mp4")]
     assert states == ["dismissed", "dismissed", "held"]
+    # A folder stands for what has failed, so the help of `dismiss` promises no more than this.
+    assert "`scriptixd retry FILE` takes it back" in " ".join(desk.say("dismiss", "--help").stdout.split())
+    assert desk.say("retry", "council").stdout == "there is nothing to retry\n"
+    assert desk.say("retry", "b.mp4").stdout.endswith(": tried again\n")
 
 
 def test_redo_takes_another_language_than_the_folders(desk: Desk) -> None:

@@ -259,7 +259,7 @@ def dismiss(
 ) -> None:
     """Leave files that wait or have failed alone for good.
 
-    Of a folder, all that wait; it never asks. `scriptixd retry` takes it back.
+    Of a folder, all that wait; it never asks. `scriptixd retry FILE` takes it back, of each FILE by its name.
     """
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb
