@@ -164,6 +164,15 @@ def test_convert_writes_captions_to_standard_output_or_to_a_file(desk: Desk, res
     assert in_ms != done.stdout
 
 
+def test_convert_leaves_no_half_of_a_file(result: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.srt"
+    command = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *PROGRAM, "convert", str(result), "-o", str(out)]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "out.srt cannot be written" in done.stderr
+    assert not out.exists()
+
+
 def test_convert_shows_a_terminal_no_document(desk: Desk, result: Path) -> None:
     ours, theirs = pty.openpty()
     command = [*PROGRAM, "convert", result, "-f", "docx"]

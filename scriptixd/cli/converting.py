@@ -56,12 +56,22 @@ def convert(
         sys.stdout.buffer.flush()
         return
     try:
-        with Path(output).open("xb") as file:
-            file.write(written)
+        _write(Path(output), written)
     except FileExistsError as error:
         raise TargetTrouble(f"{output} is there already", "move it away, or name another file with -o") from error
     except OSError as error:
         raise TargetTrouble(f"{output} cannot be written: {error.strerror}", "name another file with -o") from error
+
+
+def _write(path: Path, written: bytes) -> None:
+    """All of it or no file; OSError."""
+    with path.open("xb") as file:
+        try:
+            file.write(written)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
 
 
 def _manner(wishes: Wishes, language: str) -> Manner:
