@@ -32,7 +32,9 @@ class Layout:
         if self.min_ms > self.max_ms:
             shortest, longest = self.min_ms / 1000, self.max_ms / 1000
             raise ValueError(f"no cue is shown for {shortest:g} s at the least and {longest:g} s at the most")
-        if self.max_chars < 1 or self.chars_per_second <= 0 or self.gap_ms < 0 or self.min_ms <= 0:
+        if self.gap_ms < 0:
+            raise ValueError(f"the gap between two cues is no {self.gap_ms / 1000:g} s")
+        if self.max_chars < 1 or self.chars_per_second <= 0 or self.min_ms <= 0:
             raise ValueError("no cue can be made unless its characters, speed and shortest duration are above 0")
 
 

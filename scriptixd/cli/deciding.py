@@ -26,6 +26,7 @@ from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import SourceView, Views
 from scriptixd.jobs.verbs import IMPOSSIBLE, apply_open_requests
+from scriptixd.observe.telling import NO_DAEMON
 from scriptixd.roots.paths import shown
 
 OUTCOME_WITHIN: Final = 5.0  # s: the daemon looks for requests several times a second
@@ -104,7 +105,15 @@ def decide(
         say(f"{what}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
     if later:
         say(f"{len(later)} file(s) that are held wait for a yes of their own: the same command once more")
+    if verb is not Verb.DISMISS:
+        complain_if_alone(settings)
     return 1 if IMPOSSIBLE.intersection(outcomes) else 0
+
+
+def complain_if_alone(settings: Settings) -> None:
+    """What a person has decided is written down, and nobody is there who does it."""
+    if not is_held(settings.state):
+        complain(NO_DAEMON)
 
 
 def _asking(settings: Settings, store: Store, names: Sequence[str]) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scriptixd.cli.deciding import Decision, hand_over
+from scriptixd.cli.deciding import Decision, complain_if_alone, hand_over
 from scriptixd.cli.finding import folders_named
 from scriptixd.cli.installation import settings_in
 from scriptixd.cli.opening import reading
@@ -22,3 +22,5 @@ def ask(config: str, verb: Verb, names: Sequence[str]) -> None:
     for folder, outcome in zip(folders, hand_over(settings, Decision(verb, {}, folders)), strict=True):
         whom = f"folder {folder}" if folder else "all folders"
         say(f"{whom}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
+    if verb is Verb.RESUME:
+        complain_if_alone(settings)

@@ -147,7 +147,7 @@ class Found:
 def installation(wish: Wish, found: Found) -> tuple[Step, ...]:
     """Everything there has to be, in the order in which it can be made."""
     instance, user, group = wish.instance, found.user, found.group
-    steps = [Step(f"The service runs as the user {user}, who cannot log in.", User(user))]
+    steps = [Step(f"The service runs as the user {user}.", User(user))]
     for media in found.media:
         if media.group is not None:
             sentence = f"{user} joins the group {media.group}, which may write in {media.path}."

@@ -31,6 +31,8 @@ SIGNS: Final[Mapping[Tone, str]] = {Tone.PLAIN: "•", Tone.GOOD: "✓", Tone.CA
 # Of these groups of files somebody should know; the others only go on.
 TONES: Final[Mapping[str, Tone]] = {"held": Tone.CAUTION, "failed": Tone.BAD}
 
+NO_DAEMON: Final = "no daemon is running: nothing goes on until one is started"
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -48,7 +50,7 @@ def of_daemon(standing: Standing, now: float) -> Said:
         return Said("running", Tone.GOOD, f"scriptixd {live.version} since {since}, process {live.pid}")
     if standing.held:
         return Said("running", Tone.CAUTION, "a daemon has the state file, but has not told anything lately")
-    return Said("stopped", Tone.CAUTION, "no daemon is running: nothing goes on until one is started")
+    return Said("stopped", Tone.CAUTION, NO_DAEMON)
 
 
 OTHERS_NAMED: Final = 3  # files of one content; of more it is told how many
