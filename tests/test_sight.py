@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import time
@@ -16,8 +17,10 @@ from bench import Bench
 from desk import Desk
 from house import House, eventually, house, tone
 from memory_book import MemoryBook
+from rich.console import Console
 from shares import FaultyShare, SlowLine, mount, mount_tmpfs, needs, unmounted_afterwards
 
+from scriptixd.cli.progress import UploadBars
 from scriptixd.daemon.figures import STILL_AFTER, Figures
 from scriptixd.daemon.journal import tell
 from scriptixd.jobs.clock import Now, boot_id
@@ -53,6 +56,19 @@ def desk(tmp_path: Path) -> Desk:
 @pytest.fixture
 def council(desk: Desk) -> Path:
     return desk.base / "council"
+
+
+def test_the_bars_of_run_once_have_the_units_of_status() -> None:
+    bars, paper = UploadBars(lambda: {1: "talk.wav", 2: "still.wav"}), Console(file=io.StringIO(), width=100)
+    still = LiveUpload(2, offset=0, size=5 * 2**20, bytes_per_second=9.0, still_since=1.0)
+    bars.show("uploading 2", {1: LiveUpload(1, 2**20, 4 * 2**20, 307_200.0), 2: still})
+    with paper.capture() as told:
+        paper.print(bars.shown().renderable)
+    sums, talk, other = told.get().splitlines()
+    assert sums == "uploading 2"
+    assert talk.startswith("talk.wav")
+    assert talk.rstrip().endswith(" 1.0 MiB of 4.0 MiB, 300.0 KiB/s, 10 s left")
+    assert other.rstrip().endswith(" 0 B of 5.0 MiB")
 
 
 def now_on(desk: Desk) -> Disk:

@@ -12,18 +12,16 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
     SpinnerColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 from rich.text import Text
 
 from scriptixd.observe.live import LiveUpload
+from scriptixd.observe.wording import duration, size
 from scriptixd.roots.paths import shown
 
 
@@ -36,9 +34,7 @@ class UploadBars:
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[told]}", markup=False),
         )
         self._tasks: dict[int, TaskID] = {}
 
@@ -54,9 +50,18 @@ class UploadBars:
         fresh = uploads.keys() - self._tasks.keys()
         names = self._names() if fresh else {}
         for job_id in fresh:
-            self._tasks[job_id] = self._bars.add_task(shown(names.get(job_id, "")), total=uploads[job_id].size)
+            name, total = shown(names.get(job_id, "")), uploads[job_id].size
+            self._tasks[job_id] = self._bars.add_task(name, total=total, told="")
         for job_id, upload in uploads.items():
-            self._bars.update(self._tasks[job_id], completed=upload.offset)
+            self._bars.update(self._tasks[job_id], completed=upload.offset, told=_told(upload))
+
+
+def _told(upload: LiveUpload) -> str:
+    """In the words of `status`."""
+    done, speed = f"{size(upload.offset)} of {size(upload.size)}", upload.bytes_per_second
+    if upload.still_since is not None or speed <= 0:
+        return done
+    return f"{done}, {size(speed)}/s, {duration((upload.size - upload.offset) / speed)} left"
 
 
 @contextmanager
