@@ -18,6 +18,7 @@ import pytest
 from scriptixd.captions.layout import Profile, layout_of
 from scriptixd.cli.units import Instance, shipped_file
 from scriptixd.config.load import load
+from scriptixd.config.model import CaptionsBlock
 from scriptixd.jobs.delivering import DELIVERY_TRANSITIONS
 from scriptixd.jobs.store.views import STATES
 from scriptixd.jobs.transitions import TRANSITIONS, Target
@@ -126,6 +127,17 @@ def test_options_that_the_readme_names_are_options() -> None:
         assert done.returncode == 0
         for option in re.findall(r"`(--[\w-]+)`", rest):
             assert option in done.stdout, (verb, option)
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_option_of_a_verb_is_in_its_row_of_the_readme(verb: str) -> None:
+    (row,) = re.findall(rf"^\| `scriptixd {verb}[ `].*$", README, re.MULTILINE)
+    anywhere = {"--help", "--config", "--yes"}  # told below the table
+    captions = {f"--{name.replace('_', '-')}" for name in CaptionsBlock.model_fields.keys() - {"profile"}}
+    options = {max(one.opts, key=len) for one in command(verb).params if one.param_type_name == "option"}
+    told = set(re.findall(r"`(--[\w-]+)`", row))
+    assert options - anywhere - captions <= told
+    assert ("and the other settings of captions" in row) == bool(options & captions)
 
 
 def test_the_readme_shows_exactly_two_commands_first() -> None:
