@@ -17,7 +17,7 @@ import yaml
 from house import PATIENCE, House, eventually, house, spoken, tone
 
 from scriptixd.config.load import load
-from scriptixd.config.settings import Settings
+from scriptixd.config.settings import PathSettings, Settings
 from scriptixd.daemon import house as built_house
 from scriptixd.daemon.changes import changes, in_effect
 from scriptixd.daemon.reloading import LOOK_EVERY, Reloading
@@ -232,6 +232,21 @@ def test_what_a_restart_applies_stays_as_it_was(settings: Settings, tmp_path: Pa
     after = replace(settings, state=tmp_path / "else.db", api=replace(settings.api, timeout=99.0))
     assert changes(settings, after).later == ["api.timeout", "state"]
     assert in_effect(settings, after) == settings
+
+
+def test_rules_are_told_of_where_they_have_changed_themselves(settings: Settings) -> None:
+    def council(settle: float, *rules: PathSettings) -> Settings:
+        (one, other) = settings.folders
+        return replace(settings, folders=(replace(one, settle=settle, rules=rules), other))
+
+    rule = settings.folders[0].at("a.mp4")
+    assert rule is not None
+    english, dutch = (replace(rule, rule=pattern, settle=1.0) for pattern in ("en/**", "nl/**"))
+    before = council(1.0, english)
+    assert changes(before, council(2.0, replace(english, settle=2.0))).changed == {"one": ["settle"]}
+    assert changes(before, council(1.0, replace(english, settle=2.0))).changed == {"one": ["rules"]}
+    assert changes(before, council(1.0, dutch)).changed == {"one": ["rules"]}
+    assert changes(before, council(2.0, english, dutch)).changed == {"one": ["settle", "rules"]}
 
 
 def test_a_name_that_would_write_on_a_terminal_is_shown_harmlessly(settings: Settings, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from scriptixd.config.settings import Folder, Settings
+from scriptixd.config.settings import Folder, PathSettings, Settings
 from scriptixd.roots.paths import shown
 
 # Besides what is in `api`, settings that a daemon goes by from its start to its end.
@@ -81,5 +81,15 @@ def _later(before: Settings, after: Settings) -> Iterator[str]:
 
 
 def _differing(before: Folder, after: Folder) -> Sequence[str]:
-    names = [field.name for field in fields(before) if getattr(before, field.name) != getattr(after, field.name)]
+    names = _unlike(before, after)
+    if len(before.rules) == len(after.rules):
+        pairs = zip(before.rules, after.rules, strict=True)
+        if all(names.keys() >= _unlike(old, new).keys() for old, new in pairs):  # they have it of their folder
+            names.pop("rules", None)
     return [_CALLED.get(name, name) for name in names if _CALLED.get(name, name)]
+
+
+def _unlike(before: Folder | PathSettings, after: Folder | PathSettings) -> dict[str, None]:
+    """The names of what is another, in their order."""
+    names = (field.name for field in fields(before))
+    return {name: None for name in names if getattr(before, name) != getattr(after, name)}
