@@ -7,6 +7,8 @@ import os
 import pwd
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -390,3 +392,15 @@ def test_the_json_has_the_shape_that_the_readme_tells(desk: Desk) -> None:
 def test_the_words_say_all_that_the_colours_say(desk: Desk) -> None:
     lines = desk.say("check", "--here", "--offline").stdout.splitlines()
     assert all(re.match(r"(ok|warning|problem) +\S", line) for line in lines)
+
+
+def test_in_the_journal_each_line_has_its_priority(desk: Desk) -> None:
+    with (desk.base / "journal").open("wb") as journal:
+        there = os.fstat(journal.fileno())
+        environment = {**os.environ, **desk.environment(), "JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"}
+        command = [sys.executable, "-m", "scriptixd", "check", "--here", "--offline"]
+        subprocess.run(command, stdout=journal, env=environment, check=False, timeout=60)
+    lines = (desk.base / "journal").read_text().splitlines()
+    assert lines
+    of = {"ok": "<6>", "warning": "<4>", "problem": "<3>"}
+    assert all(line[:3] == of[line[3:].split()[0]] for line in lines), lines

@@ -240,6 +240,8 @@ def test_a_reload_applies_what_is_valid_and_fails_visibly_where_it_is_not(servic
     wider = folders(FOLDER, "/srv/court/hearing")
     service.put("/etc/scriptixd/config.yaml", yaml.safe_dump(wider).encode())
     service.ask("systemctl", "reload", "scriptixd")
+    good = eventually(lambda: [line for line in service.journal() if "is valid" in line["MESSAGE"]], "it was checked")
+    assert {line["PRIORITY"] for line in good} == {"6"}  # info of syslog(3)
     service.drop("/srv/court/hearing/heard.wav", recording(tmp_path, 1.0, 61))
     eventually(lambda: service.has("/srv/court/hearing/heard.json"), "what is new is transcribed", 60.0)
     service.put("/etc/scriptixd/config.yaml", b"folders: [{path: /srv/media/council, langauge: en}]")

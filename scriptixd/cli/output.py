@@ -41,9 +41,9 @@ def say(text: str = "", *, colour: Colour | None = None) -> None:
     print(painted(text, colour))
 
 
-def say_marked(mark: str, colour: Colour, text: str, *, width: int = 8) -> None:
-    """One line behind a word that says how good or bad it is."""
-    print(f"{painted(mark, colour)}{' ' * (width - len(mark))} {shown(text)}")
+def say_marked(mark: str, colour: Colour, text: str, *, width: int = 8, priority: str = "") -> None:
+    """One line behind a word that says how good or bad it is, and behind what the journal takes for its priority."""
+    print(f"{priority}{painted(mark, colour)}{' ' * (width - len(mark))} {shown(text)}")
 
 
 def complain(text: str) -> None:

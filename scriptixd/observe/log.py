@@ -25,7 +25,7 @@ from scriptixd.roots.paths import shown, veiled
 from scriptixd.roots.place import FIGURES, Figures, Place, Words
 
 # sd-daemon(3): a line that begins with <N> has that priority in the journal.
-_PRIORITIES: Final[Mapping[int, str]] = {
+PRIORITIES: Final[Mapping[int, str]] = {
     logging.CRITICAL: "<2>",
     logging.ERROR: "<3>",
     logging.WARNING: "<4>",
@@ -43,6 +43,7 @@ _CHATTY: Final[Mapping[str, int]] = {
 OURS: Final = "scriptixd"  # the loggers whose templates are ours, and hold no name
 LEFT_OUT: Final = "[…]"  # instead of a sentence that may quote a name
 WHERE_ELSE: Final = "scriptixd status and scriptixd check tell it"
+STDOUT: Final = 1
 STDERR: Final = 2
 
 
@@ -55,7 +56,7 @@ def start(
 ) -> None:
     """Send the log to standard error, as the journal, a program or a person wants it."""
     handler = logging.StreamHandler(sys.stderr)
-    journal = _is_journal(environment)
+    journal = is_journal(environment)
     handler.setFormatter(_Formatter(form, names, journal=journal, dated=not sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -64,10 +65,10 @@ def start(
         logging.getLogger(name).setLevel(least)
 
 
-def _is_journal(environment: Mapping[str, str]) -> bool:
-    """Whether standard error is what systemd connected to the journal: a shell below a unit inherits the variable."""
+def is_journal(environment: Mapping[str, str], descriptor: int = STDERR) -> bool:
+    """Whether it is what systemd connected to the journal: a shell below a unit inherits the variable."""
     try:
-        there = os.fstat(STDERR)
+        there = os.fstat(descriptor)
     except OSError:  # closed by whoever started us
         return False
     return environment.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
@@ -84,7 +85,7 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         lines = [self._object(record)] if self._form is LogFormat.JSON else list(self._lines(record))
         if self._journal:
-            priority = _PRIORITIES.get(record.levelno, "<6>")
+            priority = PRIORITIES.get(record.levelno, "<6>")
             return "\n".join(priority + line for line in lines)
         return "\n".join(lines)
 

@@ -5,6 +5,8 @@ Colour never stands alone: the level is a word.
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from typing import Final
 
 from scriptixd.cli.output import Colour, say_marked
 from scriptixd.errors import with_hint
+from scriptixd.observe.log import PRIORITIES, STDOUT, is_journal
 
 
 class Level(StrEnum):
@@ -24,6 +27,8 @@ class Level(StrEnum):
 
 
 COLOURS: Final = {Level.OK: Colour.GREEN, Level.WARNING: Colour.YELLOW, Level.PROBLEM: Colour.RED}
+# Of the log: a reload of the unit has its configuration checked first, whose lines are in the journal.
+SEVERITY: Final = {Level.OK: logging.INFO, Level.WARNING: logging.WARNING, Level.PROBLEM: logging.ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ def found(record: dict[str, str | None]) -> Finding:
 def tell(finding: Finding) -> None:
     """One line for people."""
     line = f"{finding.subject}: {with_hint(finding.sentence, finding.hint)}"
-    say_marked(finding.level, COLOURS[finding.level], line)
+    priority = PRIORITIES[SEVERITY[finding.level]] if is_journal(os.environ, STDOUT) else ""
+    say_marked(finding.level, COLOURS[finding.level], line, priority=priority)
 
 
 @contextmanager
