@@ -253,6 +253,44 @@ def test_with_hash_a_whole_run_names_no_file_and_no_directory(home: House, tmp_p
         assert word not in written, word
 
 
+def test_what_becomes_of_a_file_before_it_is_sent_is_a_line_each(home: House, tmp_path: Path) -> None:
+    directory = home.folder("council", language="en")
+    tone(tmp_path / "t.wav", 1.0, 9)
+    home.write_config()
+    home.say("run", "--once")
+    home.say("pause")
+    home.drop(directory, "a.wav", tmp_path / "t.wav")
+    home.start()
+    eventually(lambda: home.states() == {"council/a.wav": "found"}, "it is found")
+    (directory / "a.wav").rename(directory / "b.wav")
+    eventually(lambda: home.states() == {"council/b.wav": "found"}, "its new name is known")
+    tone(directory / "b.wav", 2.0, 9)
+    said = "council/b.wav: was found complete with other content"
+    eventually(lambda: said in home.log.read_text(), "its new content is known")
+    (directory / "b.wav").unlink()
+    eventually(lambda: home.states() == {"council/b.wav": "gone"}, "it is gone")
+    home.stop()
+    # The new name may have settled before the old one is missed, as a job that is then none.
+    lines = [line.split(" ", 2)[2] for line in home.log.read_text().splitlines() if line.endswith("(job=1)")]
+    assert lines == [
+        "council/a.wav: was found complete (job=1)",
+        "council/b.wav: has another name: a.wav → b.wav (job=1)",
+        f"{said} (job=1)",
+        "council/b.wav: is gone: b.wav is not there any more (job=1)",
+    ]
+
+
+def test_a_crowd_that_waits_for_a_yes_is_no_line_each(home: House, tmp_path: Path) -> None:
+    directory = home.folder("council", language="en", existing="hold")
+    for number in range(3):
+        tone(directory / f"{number}.wav", 1.0 + number, 9)
+    home.start()
+    home.until(3, "held")
+    home.stop()
+    assert "council/" not in home.log.read_text()
+    assert "council: 3 file(s) wait for your yes" in home.log.read_text()
+
+
 def test_what_a_person_has_decided_is_a_line_each(home: House, tmp_path: Path) -> None:
     directory = home.folder("council", language="en", existing="hold")
     tone(tmp_path / "t.wav", 1.0, 9)

@@ -11,7 +11,7 @@ from scriptixd.config.settings import Settings
 from scriptixd.daemon.days import Days
 from scriptixd.daemon.figures import Figures
 from scriptixd.daemon.folders import ConfiguredFolders
-from scriptixd.daemon.journal import tell
+from scriptixd.daemon.journal import tell, tell_happening
 from scriptixd.daemon.loop import Loop
 from scriptixd.daemon.matters import Matters
 from scriptixd.daemon.noticing import Noticing, Standing
@@ -169,6 +169,7 @@ def build(settings: Settings, store: Store, stop: threading.Event, failed: Calla
         if isinstance(event, Rejected):
             failed()
 
+    store.sources.on_happening = tell_happening
     desk = _Desk(settings, tower, service, breakers, limits, report)
     standing = Standing(folders.names, tower.view, breakers.view, standstills.last)
     noticing = Noticing(store, NoticeBoard(store.notices, folders), settings.folders, standing)

@@ -20,7 +20,7 @@ from scriptixd.jobs.events import (
 )
 from scriptixd.jobs.job import Job
 from scriptixd.jobs.sentences import told
-from scriptixd.jobs.source import CIRCUMSTANCES
+from scriptixd.jobs.source import CIRCUMSTANCES, Happening
 from scriptixd.jobs.store.requests import VerbRequest
 from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.paths import shown
@@ -49,6 +49,15 @@ def tell(store: Store, job: Job, event: Event) -> None:
         LOG.log(level, "%s: %s: %s", place, words, detail, extra=behind)
     else:
         LOG.log(level, "%s: %s", place, words, extra=behind)
+
+
+def tell_happening(one: Happening) -> None:
+    """One line for what a look has come to for a job."""
+    place, words, behind = Place(one.folder, one.path), Words(told(one.event, "")), figures(one.job_id)
+    if one.detail:
+        LOG.info("%s: %s: %s", place, words, one.detail, extra=behind)
+    else:
+        LOG.info("%s: %s", place, words, extra=behind)
 
 
 def tell_decided(store: Store, request: VerbRequest, outcome: str) -> None:

@@ -78,6 +78,17 @@ class Sighting:
     admission: Admission | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What a look has come to for one job: `event` as history names it, `detail` in words."""
+
+    folder: str
+    path: str  # of a source of it
+    job_id: int
+    event: str
+    detail: str
+
+
 # Why a file waits for a yes whatever is in it; a touch makes it no other file.
 HELD_FOR_EXISTING: Final = "was there before this folder was first watched, or before the settings that let it in"
 HELD_FOR_FLOOD: Final = "came with more files within an hour than ask_above allows"

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Sequence
+from typing import Final
 
-from scriptixd.jobs.store.rows import told
+from scriptixd.jobs.source import Happening
+from scriptixd.jobs.store.rows import join, told
+
+# What moved a job that nobody has to be asked about; of a crowd that waits for a yes, its folder tells.
+_HAPPENED: Final = """SELECT sources.folder, sources.directory, sources.name, history.job_id, event, detail FROM history
+    JOIN jobs ON jobs.id = history.job_id
+    JOIN sources ON sources.id = coalesce(history.source_id, (SELECT source_id FROM deliveries
+        WHERE job_id = jobs.id AND deliveries.state != 'dropped' ORDER BY deliveries.id LIMIT 1))
+    WHERE history.id > ? AND event IN ('Settled', 'Resettled', 'Renamed', 'SourceChanged', 'SourceGone', 'SourceBack')
+    AND jobs.state IN ('found', 'uploading', 'closing', 'uploaded', 'transcribing', 'gone') ORDER BY history.id"""
 
 
 def remember(
@@ -34,3 +46,17 @@ def remember(
         "INSERT INTO history (at, job_id, source_id, event, state, detail) VALUES (?, ?, ?, ?, ?, ?)",
         (at, job_id, source_id, event, state, told(detail)),
     )
+
+
+def latest(connection: sqlite3.Connection) -> int:
+    """The id of its last row, 0 where there is none."""
+    (id_,) = connection.execute("SELECT coalesce(max(id), 0) FROM history").fetchone()
+    return int(id_)
+
+
+def happened(connection: sqlite3.Connection, after: int) -> Sequence[Happening]:
+    """What a look has come to for jobs since the row of this id."""
+    return [
+        Happening(folder, join(os.fsdecode(directory), os.fsdecode(name)), job_id, event, detail)
+        for folder, directory, name, job_id, event, detail in connection.execute(_HAPPENED, (after,))
+    ]

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Final
 
 from scriptixd.jobs.job import ADOPTED_UPLOAD
-from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_FLOOD, Restless, Sighting, Source
+from scriptixd.jobs.source import FLOOD_WITHIN, HELD_FOR_FLOOD, Happening, Restless, Sighting, Source
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.disks import Disks
 from scriptixd.jobs.store.forgotten import Forgotten
+from scriptixd.jobs.store.history import happened, latest
 from scriptixd.jobs.store.jobs import Jobs
 from scriptixd.jobs.store.rows import SOURCE_COLUMNS, join, source_from, split
 from scriptixd.jobs.store.succession import Succession
@@ -70,6 +71,7 @@ class Sources(Disks):
         super().__init__(database)
         self.forgotten = Forgotten(database)
         self._succession = Succession(database, jobs, self.forgotten)
+        self.on_happening: Callable[[Happening], None] = lambda _: None  # what a look has come to, once it is committed
 
     def get(self, source_id: int) -> Source | None:
         return self._one("sources.id = ?", (source_id,))
@@ -138,6 +140,15 @@ class Sources(Disks):
 
         What is gone from one path and there under another, by its inode, size and mtime, was renamed.
         """
+        with self._database.transaction() as connection:
+            before = latest(connection)
+            held = self._write(folder, directory, sightings, at)
+            found = happened(connection, before)
+        for one in found:
+            self.on_happening(one)
+        return held
+
+    def _write(self, folder: str, directory: str, sightings: Sequence[Sighting], at: float) -> int:
         held = 0
         with self._database.transaction() as connection:
             for sighting in self._with_past(connection, folder, sightings):
@@ -166,7 +177,7 @@ class Sources(Disks):
         for directory in self.directories(folder):
             known = self.in_directory(folder, directory)
             present = [name for name, source in known.items() if source.present and source.id not in but]
-            self.record(folder, directory, [Sighting(name, None) for name in present], at)
+            self._write(folder, directory, [Sighting(name, None) for name in present], at)
             count += len(present)
         return count
 
