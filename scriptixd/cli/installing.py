@@ -171,7 +171,7 @@ def _refuse_closed(found: Found) -> None:
 
 
 def _tell(instance: Instance, found: Found, steps: tuple[Step, ...]) -> None:
-    """A script that a person can read, and paste as a whole or line by line."""
+    """A script that a person can read, and paste line by line; as a whole, where the key comes from a file."""
     sudo = "" if os.geteuid() == 0 else "sudo "
     say("# What it takes; with --apply, scriptixd does it itself. What is there already is left out.")
     for step in steps:

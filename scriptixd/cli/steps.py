@@ -225,7 +225,7 @@ def shell(action: Action, sudo: str) -> tuple[str, ...]:
         case Key(path, source):
             come = "/dev/stdin" if source is None else shlex.quote(source)
             lines = [f"{sudo}install -m {FOR_ROOT:04o} {come} {path}"]
-            lines += ["# … paste it, then Enter and Ctrl-D"] * (source is None)
+            lines += ["# … paste the key, then Enter and Ctrl-D; only then what follows, or it becomes part of the key"] * (source is None)
         case UnitFile(path, shipped, changed):
             come = _come(shipped, changed)
             lines = [f"{come} | {sudo}install -m {READABLE:04o} /dev/stdin {path}"]
