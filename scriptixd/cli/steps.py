@@ -19,6 +19,7 @@ LINK: Final = Path("/usr/local/bin/scriptixd")  # on everybody's path, and on su
 READABLE: Final = 0o644
 FOR_THE_GROUP: Final = 0o640  # the configuration may hold addresses and secrets of webhooks
 FOR_ROOT: Final = 0o600
+PASTE_THE_KEY: Final = "# … paste the key, then Enter and Ctrl-D; only then what follows, or it becomes part of the key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ def shell(action: Action, sudo: str) -> tuple[str, ...]:
         case Key(path, source):
             come = "/dev/stdin" if source is None else shlex.quote(source)
             lines = [f"{sudo}install -m {FOR_ROOT:04o} {come} {path}"]
-            lines += ["# … paste the key, then Enter and Ctrl-D; only then what follows, or it becomes part of the key"] * (source is None)
+            lines += [PASTE_THE_KEY] * (source is None)
         case UnitFile(path, shipped, changed):
             come = _come(shipped, changed)
             lines = [f"{come} | {sudo}install -m {READABLE:04o} /dev/stdin {path}"]
