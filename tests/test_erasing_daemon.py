@@ -50,6 +50,8 @@ def test_a_transcript_that_is_delivered_is_erased_at_the_service_and_stays_besid
     assert (folder / "talk.srt").read_text()
     eventually(lambda: not explained(home, "talk.wav")["erasures"], "the proof is written down")
     story = explained(home, "talk.wav")["story"]
+    told = "english/talk.wav: Scriptix was told to erase its session, and answered 200"
+    eventually(lambda: f"{told} (job=1 session={row['session_id']})" in home.log.read_text(), "it is told")
     assert [(line["event"], line["sentence"].partition(":")[0]) for line in story[-2:]] == [
         ("Delivered", "sidecars written"),
         ("Erased", "Scriptix was told to erase it"),

@@ -7,7 +7,7 @@ says the same of what is erased. `run_once(now)` never waits: it says when it wa
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from scriptixd.errors import AccountTrouble, Away, FileTrouble, OverBudget, StateTrouble, Stopped, Trouble
@@ -17,7 +17,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.ports import Allowance, Folders, Lane, Sessions, Uploads
 from scriptixd.jobs.store.erasures import Erasure, Remnant
 from scriptixd.jobs.store.tables import Store
-from scriptixd.roots.place import Words
+from scriptixd.roots.place import Figures, Place, Words, figures
 
 LOG = logging.getLogger("scriptixd.erasing")
 
@@ -159,13 +159,10 @@ class Erasing:
             self._store.jobs.let_go(erasure.job_id, erasure.remote_id, now.wall)
         answer = self._asked(erasure, lambda: self._answer(erasure), now)
         if isinstance(answer, str):
+            place = self._place(erasure)
             self._store.erasures.done(erasure, answer, now.wall)
-            LOG.info(
-                "Scriptix was told to erase %s %s, and answered %s",
-                erasure.kind,
-                Words(erasure.remote_id),
-                Words(answer),
-            )
+            said = Words(f"Scriptix was told to erase its {erasure.kind}, and answered {answer}")
+            LOG.info("%s: %s", place, said, extra=_figures(erasure))
         return self._rest(answer, now)
 
     @staticmethod
@@ -186,7 +183,8 @@ class Erasing:
         except Trouble as trouble:
             self._after_trouble(erasure, trouble, now)
         except Exception:
-            LOG.exception("the erasing of %s %s ran into a bug of scriptixd", erasure.kind, Words(erasure.remote_id))
+            said = Words(f"the erasing of its {erasure.kind} ran into a bug of scriptixd")
+            LOG.exception("%s: %s", self._place(erasure), said, extra=_figures(erasure))
             bug = Trouble("scriptixd ran into a bug of its own with it", "its log has the details")
             self._postpone(erasure, bug, DAY, now)
         else:
@@ -226,13 +224,20 @@ class Erasing:
             return False
         return True
 
+    def _place(self, erasure: Erasure) -> Place | Words:
+        """The file that it is of, as far as one is known: what was forgotten has no name any more."""
+        places = self._store.erasures.places(erasure)
+        return Place(*places[0]) if places else Words("a forgotten file")
+
     def _postpone(self, erasure: Erasure, trouble: Trouble, wait: float, now: Now, *, failed: bool = True) -> None:
         """It is never given up: it waits, and says why."""
         if erasure.reason != trouble.what and wait >= DAY:
-            LOG.warning(
-                "%s %s waits to be erased: %s",
-                erasure.kind,
-                Words(erasure.remote_id),
-                trouble,
-            )
+            said = Words(f"its {erasure.kind} at Scriptix waits to be erased")
+            LOG.warning("%s: %s: %s", self._place(erasure), said, trouble, extra=_figures(erasure))
         self._store.erasures.postpone(erasure, now.wall + wait, trouble.what, trouble.hint, now.wall, failed=failed)
+
+
+def _figures(erasure: Erasure) -> Mapping[str, Figures]:
+    is_session = erasure.kind is Remnant.SESSION
+    session, upload = (erasure.remote_id, None) if is_session else (None, erasure.remote_id)
+    return figures(erasure.job_id, session, upload)
