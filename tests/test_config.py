@@ -901,6 +901,21 @@ def test_a_variable_that_is_not_set_is_one_problem(desk: Desk) -> None:
     ]
 
 
+def test_a_secret_that_only_the_daemon_has_is_in_the_way_of_nobody_who_looks(desk: Desk) -> None:
+    text = textwrap.dedent(SMALL) + "http: {listen: '127.0.0.1:1', token: '${TOKEN}'}\nnotify: {urls: ['${CHAT}']}\n"
+    assert len(desk.problems(text, {})) == 3
+    with pytest.raises(ConfigurationError):
+        load(desk.path, {}, with_key=False)
+    looked = load(desk.path, {}, with_key=False, lenient=True)
+    assert [folder.name for folder in looked.folders] == ["council"]
+    desk.path.write_text(text.replace("language: nl", "language: ${LANGUAGE}"))
+    with pytest.raises(ConfigurationError) as refused:
+        load(desk.path, {}, with_key=False, lenient=True)
+    assert [problem.partition(": ")[2] for problem in refused.value.problems] == [
+        "folders[0].language: the variable LANGUAGE is not set in the environment"
+    ]
+
+
 def test_a_variable_without_a_name_is_a_problem(desk: Desk) -> None:
     (problem,) = desk.problems(desk.folder("name: 'a ${b'"))
     assert problem.endswith("has a '${' that names no variable (write '$${' for the characters)")

@@ -49,7 +49,7 @@ def folders(ctx: typer.Context) -> Iterable[str]:
     from scriptixd.errors import ConfigurationError
 
     try:
-        settings = load(Path(ctx.params["config"]), os.environ, with_key=False)
+        settings = load(Path(ctx.params["config"]), os.environ, with_key=False, lenient=True)
     except ConfigurationError:
         return []
     return [folder.name for folder in settings.folders if folder.name.isprintable()]

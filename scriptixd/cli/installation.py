@@ -20,9 +20,12 @@ from scriptixd.jobs.store.limits import Pauses
 from scriptixd.observe.live import Live, LivePause, live_path, read_live
 
 
-def settings_in(config: str, *, with_key: bool = False) -> Settings:
-    """Raises ConfigurationError with every problem; the key is read only for a verb that talks to the service."""
-    settings = load(Path(config), os.environ, with_key=with_key)
+def settings_in(config: str, *, with_key: bool = False, lenient: bool = True) -> Settings:
+    """Raises ConfigurationError with every problem; the key is read only for a verb that talks to the service.
+
+    For any other, a secret that is not there as the daemon has it is in nobody's way, if it is `lenient`.
+    """
+    settings = load(Path(config), os.environ, with_key=with_key, lenient=lenient and not with_key)
     if settings.timezone is not None:  # what is counted by the day, and every time that is told, goes by it
         os.environ["TZ"] = settings.timezone.key
         time.tzset()

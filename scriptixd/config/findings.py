@@ -48,6 +48,12 @@ class Findings:
         around = any(location[:length] in self._problems for length in range(len(location)))
         return not around and not self.about(location) and location not in self._meant
 
+    def excuse(self, location: Location) -> None:
+        """What is wrong at this place or inside it is in nobody's way just now."""
+        self._problems = {
+            place: problem for place, problem in self._problems.items() if place[: len(location)] != location
+        }
+
     def warn(self, location: Location, sentence: str) -> None:
         self._warnings.append(Problem(self.line(location), location, sentence))
 

@@ -52,7 +52,7 @@ def check(config: str, asked: Asked, *, as_json: bool) -> int:
 
 def _looked_at(config: str, asked: Asked) -> Iterator[Finding]:
     if asked.syntax:  # systemd shows credentials to nobody who reloads
-        yield from _configuration(settings_in(config), ())
+        yield from _configuration(settings_in(config, lenient=False), ())
         return
     path = Path(os.path.abspath(config))
     unit = None if asked.here else unit_for(path)
