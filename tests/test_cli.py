@@ -308,6 +308,16 @@ def test_list_tells_programs_everything(desk: Desk) -> None:
     assert desk.say("list", "--folder", "attic").returncode == 2
 
 
+def test_what_was_said_of_former_content_is_not_said_of_what_may_still_be_written(desk: Desk) -> None:
+    desk.add("a.mp4", FAILED)
+    with desk.store() as store:
+        changed = Sighting("a.mp4", Stat(4096, 5, 77), Look("boot", 1.0, 1))
+        store.sources.record("council", "", [changed], time.time())
+    assert (row := desk.row("a.mp4"))["state"] == "settling"
+    assert (row["error"], row["hint"]) == (None, None)
+    assert "it is no media" not in desk.say("list").stdout
+
+
 def test_one_long_name_moves_its_own_row_alone(desk: Desk) -> None:
     long = "n" * 240 + ".mp4"
     for name in ("a.mp4", "some longer name.mp4", long):

@@ -235,6 +235,7 @@ def _sidecars(connection: sqlite3.Connection, row: sqlite3.Row) -> tuple[str, ..
 def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
     request = Request.from_key(row["request"]) if row["request"] else None
     waits = row["state"] in {*ACTIVE, DELIVERING}
+    concerned = row["state"] != SETTLING  # else what is said is of the content that it had before
     return SourceView(
         source_id=row["source_id"],
         job_id=row["job_id"],
@@ -253,8 +254,8 @@ def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
         media_seconds=row["media_seconds"],
         attempts=row["attempts"] or 0,
         due_at=(row["due_at"] or None) if waits else None,
-        reason=row["reason"] or "",
-        hint=row["hint"] or "",
+        reason=(row["reason"] or "") if concerned else "",
+        hint=(row["hint"] or "") if concerned else "",
         paid=bool(row["paid"]),
         redo=row["redo"] or 0,
         sidecars=_sidecars(connection, row) if row["is_ready"] else (),
