@@ -127,6 +127,9 @@ def test_its_folder_tells_how_and_when_it_was_looked_at(desk: Desk) -> None:
         assert "Folder: watched by poll, last full look at " in told(desk, "growing.mp4")
         assert record(desk, "growing.mp4")["last_look"] is not None
         said = told(desk, "council/new.mp4")
+        away = LiveFolder("council", "", "", "it does not exist", time.time() - 9.0, ())
+        LiveFile(live_path(desk.state)).tell(Live(1, "1.0", time.time() - 60.0, time.time(), (away,)))
+        assert "Folder: offline, last full look at " in told(desk, "growing.mp4")
     assert "Folder: watched by poll, last full look at " in said
     assert re.search(r"^Next: .* after the last at ", said, re.MULTILINE)
     assert record(desk, "growing.mp4")["last_look"] is None

@@ -211,7 +211,8 @@ def _looked(around: Circumstances) -> str:
     live, at = around.watched, around.last_look
     if live is None or at is None:
         return ""
-    return f"watched by {live.mode}, last full look at {moment(at, read_clock().wall)}"
+    how = f"watched by {live.mode}" if live.mode else "offline"
+    return f"{how}, last full look at {moment(at, read_clock().wall)}"
 
 
 def _rule(folder: Folder | None, path: str) -> str | None:
