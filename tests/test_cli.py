@@ -28,6 +28,7 @@ from scriptixd.jobs.events import Closing, Dismissed, Event, Rejected, UploadFin
 from scriptixd.jobs.job import State
 from scriptixd.jobs.source import Look, Question, QuestionKind, Sighting
 from scriptixd.observe.live import Live, LiveFile, LiveFolder, LiveRestless, live_path
+from scriptixd.observe.telling import NO_DAEMON
 from scriptixd.roots.root import Stat
 
 NASTY: Final = b"a\x1b[31m\nb\xff.mp4"
@@ -281,10 +282,10 @@ def test_reading_verbs_without_a_state_file_say_so_and_create_nothing(desk: Desk
     assert desk.rows() == []
     status = desk.say("status")
     assert status.returncode == 0
-    assert "no daemon is running" in status.stdout
+    assert NO_DAEMON in status.stdout
     explained = desk.say("explain", str(desk.base / "council" / "new.mp4"))
     assert explained.returncode == 0
-    assert "no daemon is running" in explained.stdout
+    assert NO_DAEMON in explained.stdout, "in the words of status"
     assert desk.say("approve", "new.mp4").returncode == 2
     assert desk.say("check").returncode == 1  # nobody answers at port 1
     assert sorted(desk.base.rglob("*")) == before

@@ -22,12 +22,10 @@ from scriptixd.jobs.store import views
 from scriptixd.jobs.store.views import SourceView
 from scriptixd.observe.live import Live, LiveFolder, LivePause
 from scriptixd.observe.standing import Upload
-from scriptixd.observe.telling import of_pace, told_of
+from scriptixd.observe.telling import NO_DAEMON, of_pace, told_of
 from scriptixd.roots.paths import shown
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.watch.mode import settle_window
-
-NO_DAEMON = "no daemon is running: nothing happens until one is started"
 
 
 @dataclass(frozen=True, slots=True)
