@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,16 +16,19 @@ from delivery_room import REPLY, SILENCE, SRT, Room
 from scriptixd.captions.layout import Numbers
 from scriptixd.captions.manner import Manner, Units, Writing
 from scriptixd.captions.style import Style
+from scriptixd.captions.wishes import Wishes
 from scriptixd.delivery.names import candidates, in_order
 from scriptixd.delivery.room import NO_SPEECH
 from scriptixd.delivery.sidecar import render
 from scriptixd.errors import NameTaken, SourceMissing
 from scriptixd.jobs.clock import Now
+from scriptixd.jobs.delivering import RenderRequested
 from scriptixd.jobs.events import Closing, Hashed, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import DeliveryState, Job
 from scriptixd.jobs.source import Source
 from scriptixd.jobs.store.requests import FileToForget
 from scriptixd.roots.local import LocalRoot
+from scriptixd.roots.place import FIGURES
 from scriptixd.roots.root import LIKE_ITS_DIRECTORY, FileAccess
 
 
@@ -291,6 +295,28 @@ def test_a_crash_around_a_write_leaves_one_whole_set(room: Room, moment: str, nt
     room.reopen()
     room.work()
     assert sorted(room.files()) == ["talk.json", "talk.mp4", "talk.srt"]
+
+
+def test_how_long_sidecars_took_is_told_of_the_first_alone(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "scriptixd.delivery")
+    source = room.ready("talk.mp4")
+    room.work()
+    room.clock += 86400
+    view = room.store.views.source("talks", source.path)
+    delivery = room.store.deliveries.get(view.delivery_id or 0) if view is not None else None
+    assert delivery is not None
+    room.store.deliveries.apply(delivery, RenderRequested(Wishes().text), room.clock)
+    room.work()
+    copy = room.settle("copy.mp4", b"sound")
+    found = room.store.jobs.newest_of(copy.id)
+    assert found is not None
+    hashed = room.apply(found, Hashed(hashlib.sha256(b"sound").hexdigest()))
+    assert room.store.jobs.fold(hashed, room.clock) is not None
+    room.work()
+    told = [(record.getMessage(), getattr(record, FIGURES).took) for record in caplog.records]
+    first, anew, copied = [took for line, took in told if ": wrote " in line]
+    assert first is not None
+    assert (anew, copied) == (None, None), "the content's age is no measure of these"
 
 
 def test_a_directory_that_was_copied_or_renamed_with_its_sidecars_gets_no_second_set(room: Room) -> None:

@@ -169,7 +169,7 @@ class DeliveryRoom:
             self._heritage.clear(delivery)
         made = [sidecar.path.rpartition("/")[2] for sidecar in written.values()]
         names = ", ".join(shown(name) for name in made)
-        LOG.info("%s: wrote %s", _place(order.source), names, extra=_figures(order, now))
+        LOG.info("%s: wrote %s", _place(order.source), names, extra=self._figures(order, now))
         return Delivered(note, order.terms.erase_after, errand=order.terms.after_done is not None)
 
     def _adopted(self, order: Order) -> Sequence[str]:
@@ -266,6 +266,16 @@ class DeliveryRoom:
             self._swept.add(where)
             order.seat.root.sweep(order.source.directory)
 
+    def _figures(self, order: Order, now: Now) -> Mapping[str, Figures]:
+        """Of a file that is done: `took` is counted from when its content was found complete.
+
+        Of what is made anew, or comes to another file of known content, that would be the content's age.
+        """
+        job = order.job
+        first = order.delivery.wishes is None and not self._store.deliveries.siblings(order.delivery)
+        took = max(0.0, now.wall - job.created_at) if first else None
+        return figures(job.id, job.session_id, None, job.stat.size, job.media_seconds, took)
+
     def _postponed(self, delivery: Delivery, trouble: Trouble, now: Now) -> Postponed:
         """A paid result is never given up: it waits, and says why."""
         if isinstance(trouble, SourceMissing):
@@ -306,9 +316,3 @@ def _manner(delivery: Delivery, terms: Terms) -> Manner:
 
 def _place(source: Source) -> Place:
     return Place(source.folder, source.path)
-
-
-def _figures(order: Order, now: Now) -> Mapping[str, Figures]:
-    """Of a file that is done: `took` is counted from when its content was found complete."""
-    job = order.job
-    return figures(job.id, job.session_id, None, job.stat.size, job.media_seconds, max(0.0, now.wall - job.created_at))
