@@ -178,6 +178,26 @@ def test_the_end_of_a_pause_wakes_whoever_waits_for_it() -> None:
     assert woken == [True]
 
 
+@pytest.mark.parametrize(
+    ("refusal", "left"),
+    [(AccountTrouble("401"), Pause.ACCOUNT), (QuotaTrouble("402"), Pause.QUOTA), (FolderTrouble("xx"), Pause.FOLDER)],
+    ids=str,
+)
+def test_a_service_that_refuses_something_is_not_away_any_more(
+    refusal: Trouble, left: Pause, told: Callable[[], list[str]]
+) -> None:
+    breakers, woken = Breakers(), []
+    breakers.on_heal = lambda: woken.append(True)
+    waits(breakers, Away("Connection refused"), 3)
+    assert [paused.pause for paused in breakers.view()] == [Pause.AWAY]
+    breakers.trip(refusal, "council", NOW + 10_000)
+    assert [paused.pause for paused in breakers.view()] == [left]
+    assert breakers.is_disproved(Pause.AWAY, "")
+    assert (told()[1], woken) == ("Scriptix answers again", [True])
+    breakers.trip(Away("503"), "council", NOW + 10_001)
+    assert [paused.pause for paused in breakers.view()] == [left], "one failure after an answer is a job's own"
+
+
 @pytest.mark.parametrize("trouble", [FileTrouble("413"), TargetTrouble("full")], ids=str)
 def test_what_is_one_files_trouble_pauses_nothing(trouble: Trouble) -> None:
     breakers = Breakers()

@@ -117,6 +117,8 @@ class Breakers:
         `key_accepted`: the account was found in order all the same, so only the opening of uploads is refused,
         and nothing but an opened upload shows that this has ended.
         """
+        if isinstance(trouble, AccountTrouble | QuotaTrouble | FolderTrouble):
+            self._answered()
         match trouble:
             case AccountTrouble() if key_accepted:
                 self._pause(_OPENING, trouble, ACCOUNT_PROBE, ACCOUNT_PROBE_CAP, now)
@@ -148,6 +150,16 @@ class Breakers:
             whom = Place(name) if pause in (Pause.FOLDER, Pause.SHARE) else Words(name or "work with Scriptix")
             LOG.info("%s goes on: %s", whom, Words(_ENDED[pause]))
         if ended:
+            self.on_heal()
+
+    def _answered(self) -> None:
+        """A refusal is an answer, too: whoever gives it is not away."""
+        with self._guard:
+            self._aways = 0
+            ended = self._open.pop((Pause.AWAY, ""), None)
+            self._shown.add((Pause.AWAY, ""))
+        if ended:
+            LOG.info("%s", Words(_ENDED[Pause.AWAY]))
             self.on_heal()
 
     def forget(self, folders: Collection[str]) -> None:
