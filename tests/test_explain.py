@@ -57,7 +57,9 @@ def record(desk: Desk, name: str) -> dict[str, Any]:
 
 def test_each_sidecar_has_its_fate(desk: Desk) -> None:
     deliver(desk, "a.mp4", {"a.srt": "srt", "a.json": "json", "a.txt": "txt"})
-    assert "Now: it is done: its sidecars lie beside it" in told(desk, "a.mp4")
+    said = told(desk, "a.mp4")
+    assert "Now: it is done: its sidecars lie beside it" in said
+    assert "Next: " not in said
     council = desk.base / "council"
     (council / "a.srt").write_text("somebody's corrections")
     (council / "a.json").unlink()
@@ -66,10 +68,12 @@ def test_each_sidecar_has_its_fate(desk: Desk) -> None:
     assert f"Sidecar: {council}/a.json: deleted since it was written: it is not written again by itself" in said
     assert f"Sidecar: {council}/a.txt: as it was written" in said
     assert "Now: it is done, but not every sidecar is as it was written" in said
+    assert "Next: nothing, until: scriptixd render council/a.mp4" in said
     fates = {one["output"]: one["fate"] for one in record(desk, "a.mp4")["fates"]}
     assert fates == {"srt": "edited", "json": "deleted", "txt": "untouched"}
     desk.config.write_text(desk.config.read_text().replace(f"  - path: {council}\n", ""))
     assert [one["fate"] for one in record(desk, "a.mp4")["fates"]] == [None] * 3
+    assert record(desk, "a.mp4")["next"] is None, "nobody can say whether anything is to be done"
 
 
 def test_a_name_that_is_anothers_tells_why_ours_is_longer(desk: Desk) -> None:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Final
 
 from scriptixd.cli.obstacles import Obstacle
 from scriptixd.cli.output import duration, moment, size
@@ -159,7 +160,7 @@ _STEPS = {
 
 def _of_state(view: SourceView, around: Circumstances, growth: Growth, now: float) -> Prospect:
     why = _why(view)
-    name = shown(shlex.quote(f"{view.folder}/{view.path}"))
+    name = _name(view)
     at = f", at {moment(view.due_at, now)}" if view.due_at and view.due_at > now else ""
     match view.state:
         case str() as state if state in _STEPS:
@@ -183,6 +184,15 @@ def _of_state(view: SourceView, around: Circumstances, growth: Growth, now: floa
     return _at_the_end(view, around, why, at)
 
 
+# What became of sidecars that are made anew for whoever asks; an edited one stays, and the new one lies beside it.
+_MENDED_BY_RENDER: Final = frozenset({Fate.EDITED, Fate.DELETED})
+
+
+def _name(view: SourceView) -> str:
+    """What to type for it."""
+    return shown(shlex.quote(f"{view.folder}/{view.path}"))
+
+
 def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> Prospect:
     """The states after which nothing more is asked of Scriptix."""
     match view.state:
@@ -191,7 +201,8 @@ def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> P
         case views.DONE if around.unseen and (view.sidecars or not view.reason):
             return Prospect("it is done: its sidecars lay beside it when its disk was last seen", view.reason, "")
         case views.DONE if around.fates - {Fate.UNTOUCHED}:
-            return Prospect("it is done, but not every sidecar is as it was written", view.reason, "")
+            anew = f"nothing, until: scriptixd render {_name(view)}" if around.fates & _MENDED_BY_RENDER else ""
+            return Prospect("it is done, but not every sidecar is as it was written", view.reason, anew)
         case views.DONE if view.reason:
             return Prospect("it is done", view.reason, "")
         case views.DONE if any(one.startswith("/") for one in view.sidecars):
