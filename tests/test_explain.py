@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,9 @@ def test_its_folder_tells_how_and_when_it_was_looked_at(desk: Desk) -> None:
         away = LiveFolder("council", "", "", "it does not exist", time.time() - 9.0, ())
         LiveFile(live_path(desk.state)).tell(Live(1, "1.0", time.time() - 60.0, time.time(), (away,)))
         assert "Folder: offline, last full look at " in told(desk, "growing.mp4")
+        for word, other in (("asks", replace(away, asks="is it another disk?")), ("hung", replace(away, hung=True))):
+            LiveFile(live_path(desk.state)).tell(Live(1, "1.0", time.time() - 60.0, time.time(), (other,)))
+            assert f"Folder: {word}, last full look at " in told(desk, "growing.mp4"), "in the words of status"
     assert "Folder: watched by poll, last full look at " in said
     assert re.search(r"^Next: .* after the last at ", said, re.MULTILINE)
     assert record(desk, "growing.mp4")["last_look"] is None

@@ -211,7 +211,7 @@ def _looked(around: Circumstances) -> str:
     live, at = around.watched, around.last_look
     if live is None or at is None:
         return ""
-    how = f"watched by {live.mode}" if live.mode else "offline"
+    how = f"watched by {live.mode}" if live.mode else "asks" if live.asks else "hung" if live.hung else "offline"
     return f"{how}, last full look at {moment(at, read_clock().wall)}"
 
 
