@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from descriptors import none_left_open
 from shares import is_mounted, needs, unmount
 
 from scriptixd.errors import FileTrouble, Hung, NameTaken, ShareTrouble, SourceMissing, TargetTrouble, Trouble
@@ -40,10 +41,8 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_open() -> Iterator[None]:
-    MOUNTS.now()  # is open for as long as the process runs
-    before = len(os.listdir("/proc/self/fd"))
-    yield
-    assert len(os.listdir("/proc/self/fd")) == before
+    with none_left_open():
+        yield
     eventually(lambda: not children())
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from descriptors import none_left_open
 
 from scriptixd.errors import Hung, ShareTrouble
 from scriptixd.roots.gate import Gate
 from scriptixd.roots.isolated import AT_ONCE, Patience
 from scriptixd.roots.local import LocalRoot
-from scriptixd.roots.mounts import MOUNTS, MountTable
+from scriptixd.roots.mounts import MountTable
 from scriptixd.roots.reaching import FolderRoot
 
 HERE = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
@@ -22,10 +23,8 @@ HERE = "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_open() -> Iterator[None]:
-    MOUNTS.now()  # is open for as long as the process runs
-    before = len(os.listdir("/proc/self/fd"))
-    yield
-    assert len(os.listdir("/proc/self/fd")) == before
+    with none_left_open():
+        yield
 
 
 class Table:

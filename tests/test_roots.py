@@ -17,13 +17,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from descriptors import none_left_open
 
 from scriptixd.errors import FileTrouble, NameTaken, ShareTrouble, SourceMissing, TargetTrouble
 from scriptixd.roots import writing
 from scriptixd.roots.gate import Gate
 from scriptixd.roots.isolated import IsolatedRoot
 from scriptixd.roots.local import LocalRoot
-from scriptixd.roots.mounts import MOUNTS, MountTable, mount_of, path_within
+from scriptixd.roots.mounts import MountTable, mount_of, path_within
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, Entry, FileAccess, Kind, Listing, Reader, Root
 
@@ -89,10 +90,8 @@ def root(make: Callable[[Path], Root], folder: Path) -> Root:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_open() -> Iterator[None]:
-    MOUNTS.now()  # is open for as long as the process runs
-    before = os.listdir("/proc/self/fd")
-    yield
-    assert len(os.listdir("/proc/self/fd")) <= len(before)  # fewer where the collector met what another test left
+    with none_left_open():
+        yield
 
 
 @pytest.fixture
