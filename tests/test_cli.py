@@ -25,8 +25,8 @@ from desk import PROGRAM, Desk, eventually
 
 from scriptixd.jobs.clock import boot_id, read_clock
 from scriptixd.jobs.events import Closing, Dismissed, Event, Rejected, UploadFinished, UploadOpened
-from scriptixd.jobs.job import State
-from scriptixd.jobs.source import Look, Question, QuestionKind, Sighting
+from scriptixd.jobs.job import DocumentType, Request, State
+from scriptixd.jobs.source import Admission, Look, Question, QuestionKind, Sighting
 from scriptixd.observe.live import Live, LiveFile, LiveFolder, LiveRestless, live_path
 from scriptixd.observe.telling import NO_DAEMON
 from scriptixd.roots.root import Stat
@@ -301,7 +301,8 @@ def test_list_tells_programs_everything(desk: Desk) -> None:
     assert (row["language"], row["document_type"], row["size"]) == ("nl", "caption", 2048)
     assert row["created_at"].endswith("Z")
     assert datetime.fromisoformat(row["created_at"]).timestamp() == pytest.approx(time.time(), abs=3600)
-    assert (failed["error"], failed["hint"]) == ("it is no media", "convert it first")
+    typed = "scriptixd retry court/bad.mp4, or scriptixd dismiss court/bad.mp4"
+    assert (failed["error"], failed["hint"]) == ("it is no media", f"convert it first; {typed}")
     assert [one["folder"] for one in desk.rows("--folder", "court")] == ["court"]
     assert [one["folder"] for one in desk.rows("--folder", str(desk.base / "council"))] == ["council"]
     assert [one["state"] for one in desk.rows("--state", "failed")] == ["failed"]
@@ -317,6 +318,15 @@ def test_what_was_said_of_former_content_is_not_said_of_what_may_still_be_writte
     assert (row := desk.row("a.mp4"))["state"] == "settling"
     assert (row["error"], row["hint"]) == (None, None)
     assert "it is no media" not in desk.say("list").stdout
+
+
+def test_of_an_ignored_file_it_is_noted_why(desk: Desk) -> None:
+    desk.see("old.mp4", admission=Admission(Request("nl", DocumentType.CAPTION), ignored=True))
+    row = desk.row("old.mp4")
+    why = "it was there when the folder was first seen, and `existing` is ignore"
+    assert (row["state"], row["error"], row["note"]) == ("ignored", None, why)
+    assert why in desk.say("list").stdout
+    assert f"Why: {why}" in desk.say("explain", "old.mp4").stdout
 
 
 def test_one_long_name_moves_its_own_row_alone(desk: Desk) -> None:
@@ -818,7 +828,23 @@ def test_status_tells_of_problems_with_their_hints(desk: Desk) -> None:
     assert "bad.mp4: it is no media" in told
     assert "convert it first" in told
     (problem,) = json.loads(desk.say("status", "--json").stdout)["problems"]
-    assert (problem["error"], problem["hint"]) == ("it is no media", "convert it first")
+    typed = "scriptixd retry council/bad.mp4, or scriptixd dismiss council/bad.mp4"
+    assert (problem["error"], problem["hint"]) == ("it is no media", f"convert it first; {typed}")
+
+
+def test_what_is_to_be_typed_can_be_typed_as_it_is_told(desk: Desk) -> None:
+    """A hint that is stored knows of no name: whoever reads it gets the verb with the file behind it."""
+    hint = "listen to it; scriptixd retry FILE sends it again"
+    desk.add("bad one.mp4", Rejected("it is no media", hint))
+    desk.add("old.mp4", held_for="it was there before")
+    whole = "listen to it; scriptixd retry 'council/bad one.mp4' sends it again"
+    rows = {row["relative_path"]: row for row in desk.rows()}
+    assert rows["bad one.mp4"]["hint"] == whole
+    assert rows["old.mp4"]["hint"] == "scriptixd approve council/old.mp4, or scriptixd dismiss council/old.mp4"
+    for verb in (["status"], ["explain", "council/bad one.mp4"]):
+        assert whole in desk.say(*verb).stdout
+    done = desk.say(*shlex.split(whole.partition("scriptixd ")[2])[:2])
+    assert "bad one.mp4" in done.stdout, done.stderr
 
 
 def test_check_says_in_words_what_is_good_and_what_is_not(desk: Desk) -> None:

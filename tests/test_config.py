@@ -648,6 +648,7 @@ def test_five_mistakes_are_told_at_once_each_with_its_line(desk: Desk) -> None:
         ("exclude: ['**/*.bak', '/old/', x/../y]", NOTHING_MATCHES),
         ("include: [./*.mp4]", NOTHING_MATCHES),
         ("name: a/b", "must not contain a slash, and not be '.' or '..'"),
+        ("name: -audio", "must not begin with '-': every verb would take it for an option"),
         ('name: "a\\tb"', "must not contain control characters or line breaks"),
         ('name: "a\\udcffb"', "must be text, and has bytes that are not UTF-8"),
         ("scriptix: true", "must be a mapping, with a name and a value on each line below it"),

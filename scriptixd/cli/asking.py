@@ -24,6 +24,7 @@ from scriptixd.observe.live import LiveFolder
 from scriptixd.observe.needs import Need
 from scriptixd.observe.standing import Standing, Upload, by_state
 from scriptixd.observe.telling import of_account
+from scriptixd.observe.waiting import way_on
 
 NEEDS_SOMEBODY: Final = 1  # the exit code of `--fail`
 
@@ -123,7 +124,7 @@ def _problem(standing: Standing, view: SourceView) -> dict[str, object]:
         "folder": view.folder,
         "state": view.state,
         "error": view.reason or None,
-        "hint": view.hint or None,
+        "hint": way_on(view) or None,
         "attempts": view.attempts,
         "due_at": iso(view.due_at),
         "updated_at": iso(view.updated_at),

@@ -6,7 +6,6 @@ Collects what is known; the sentences about what is now and what comes next are 
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ from scriptixd.jobs.store.erasures import Erasure
 from scriptixd.jobs.store.errands import Errand
 from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import MISSING, SETTLING, Chapter, SourceView
-from scriptixd.roots.paths import joined, shown
+from scriptixd.roots.paths import joined, shown, typed
 from scriptixd.roots.reaching import FolderRoot
 
 EVERY = -1  # as SQLite understands a LIMIT
@@ -295,6 +294,4 @@ def _outlook_of_unknown(store: Store | None, folder: Folder, path: str, around: 
 
 def _sidecar_prospect(of: str, sidecar: Written) -> Prospect:
     why = f"it belongs to {shown(of)}; {sidecar.sentence}"
-    return Prospect(
-        "it is a sidecar that scriptixd wrote", why, f"scriptixd explain {shown(shlex.quote(of))} tells more"
-    )
+    return Prospect("it is a sidecar that scriptixd wrote", why, f"scriptixd explain {typed(of)} tells more")

@@ -6,7 +6,6 @@ Decides by the configuration and the state file; looks at local disks only, to f
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from scriptixd.config.settings import Folder, Settings
 from scriptixd.errors import StartError
 from scriptixd.jobs.store.views import SourceView, Views
 from scriptixd.observe.standing import Place, located
-from scriptixd.roots.paths import components, folded, is_within, joined, name_of, shown
+from scriptixd.roots.paths import components, folded, is_within, joined, name_of, shown, typed
 
 
 def folder_named(settings: Settings, text: str) -> Folder | None:
@@ -124,7 +123,7 @@ def sources_meant(settings: Settings, views: Views, text: str) -> tuple[Sequence
         below = inside(views, *place)
         if folder or below:
             return below, False
-    raise StartError(f"no source is known as {text}", f"scriptixd explain {shlex.quote(text)} tells why")
+    raise StartError(f"no source is known as {text}", f"scriptixd explain {typed(text)} tells why")
 
 
 def inside(views: Views, folder: Folder, directory: str) -> Sequence[SourceView]:

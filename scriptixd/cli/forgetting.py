@@ -5,7 +5,6 @@ Looks at the disks and asks before it does anything; whoever has the state file 
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -30,7 +29,7 @@ from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import SourceView
 from scriptixd.observe.live import live_path
-from scriptixd.roots.paths import name_of, parent, shown
+from scriptixd.roots.paths import name_of, parent, shown, typed
 from scriptixd.roots.reaching import FolderRoot
 
 EMPTIED_WITHIN: Final = 10.0  # s: the daemon, too, checks its log in
@@ -94,7 +93,7 @@ def _of(settings: Settings, store: Store, text: str) -> Sequence[SourceView]:
     place = place_of(settings, text)
     below = inside(store.views, *place) if place is not None else store.views.sources(text)  # one of yesterday's
     if not below:
-        hint = f"there is nothing to forget: scriptixd explain {shlex.quote(text)}"
+        hint = f"there is nothing to forget: scriptixd explain {typed(text)}"
         raise StartError(f"no source is known as {text}", hint)
     return below
 

@@ -6,6 +6,7 @@ The JSON's keys are a promise: they are added to, never renamed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from scriptixd.cli.finding import absolute, folder_named, no_such_folder
 from scriptixd.cli.installation import settings_in
@@ -15,7 +16,10 @@ from scriptixd.errors import StartError
 from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.store.database import is_there
 from scriptixd.jobs.store.glance import glance_at
-from scriptixd.jobs.store.views import DONE, STATES, SourceView
+from scriptixd.jobs.store.views import DONE, IGNORED, STATES, SourceView
+from scriptixd.observe.waiting import way_on
+
+_AT_REST: Final = frozenset({DONE, IGNORED})  # of these nothing is wrong
 
 
 def list_sources(config: str, state: str | None, folder: str | None, *, as_json: bool) -> None:
@@ -64,9 +68,9 @@ def record(settings: Settings, view: SourceView) -> dict[str, object]:
         "session_id": view.session_id,
         "attempts": view.attempts,
         "due_at": iso(view.due_at),
-        "error": (view.reason or None) if view.state != DONE else None,
-        "note": (view.reason or None) if view.state == DONE else None,
-        "hint": view.hint or None,
+        "error": (view.reason or None) if view.state not in _AT_REST else None,
+        "note": (view.reason or None) if view.state in _AT_REST else None,
+        "hint": way_on(view) or None,
         "created_at": iso(view.created_at),
         "updated_at": iso(view.updated_at),
         "job_id": view.job_id,

@@ -5,7 +5,6 @@ Sends nothing and needs no key; the look itself is survey.py's.
 
 from __future__ import annotations
 
-import shlex
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from scriptixd.jobs.source import FLOOD_WITHIN
 from scriptixd.jobs.store.database import is_held, is_there
 from scriptixd.jobs.store.tables import Store
 from scriptixd.observe.live import LiveFolder
+from scriptixd.roots.paths import typed
 from scriptixd.roots.reaching import FolderRoot
 from scriptixd.roots.root import Root
 from scriptixd.watch.filters import picked_up_before
@@ -176,7 +176,7 @@ def _tell_folder(folder: Folder, outlook: Outlook) -> None:
         say(f"  {outlook.unseen} new files are more than `ask_above` lets through within an hour: they are held")
     asks = any(one.asks for one in outlook.obstacles)  # a yes to the folder is one to that, then
     if outlook.sums[Fate.HELD].files and not outlook.first_contact and not asks:
-        say(f"  scriptixd approve {shlex.quote(folder.name)} says yes to what waits")
+        say(f"  scriptixd approve {typed(folder.name)} says yes to what waits")
     if outlook.elsewhere:
         say(f"  {outlook.elsewhere} of them are not on this disk, and were not opened")
     for problem in outlook.problems:

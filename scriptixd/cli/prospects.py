@@ -5,7 +5,6 @@ Decides nothing; says what the rooms would decide, with the figures of today's c
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -159,8 +158,7 @@ _STEPS = {
 
 
 def _of_state(view: SourceView, around: Circumstances, growth: Growth, now: float) -> Prospect:
-    why = _why(view)
-    name = _name(view)
+    why, name = _why(view), view.typed
     at = f", at {moment(view.due_at, now)}" if view.due_at and view.due_at > now else ""
     match view.state:
         case str() as state if state in _STEPS:
@@ -188,11 +186,6 @@ def _of_state(view: SourceView, around: Circumstances, growth: Growth, now: floa
 _MENDED_BY_RENDER: Final = frozenset({Fate.EDITED, Fate.DELETED})
 
 
-def _name(view: SourceView) -> str:
-    """What to type for it."""
-    return shown(shlex.quote(f"{view.folder}/{view.path}"))
-
-
 def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> Prospect:
     """The states after which nothing more is asked of Scriptix."""
     match view.state:
@@ -201,7 +194,7 @@ def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> P
         case views.DONE if around.unseen and (view.sidecars or not view.reason):
             return Prospect("it is done: its sidecars lay beside it when its disk was last seen", view.reason, "")
         case views.DONE if around.fates - {Fate.UNTOUCHED}:
-            anew = f"nothing, until: scriptixd render {_name(view)}" if around.fates & _MENDED_BY_RENDER else ""
+            anew = f"nothing, until: scriptixd render {view.typed}" if around.fates & _MENDED_BY_RENDER else ""
             return Prospect("it is done, but not every sidecar is as it was written", view.reason, anew)
         case views.DONE if view.reason:
             return Prospect("it is done", view.reason, "")
@@ -210,8 +203,7 @@ def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> P
         case views.DONE:
             return Prospect("it is done: its sidecars lie beside it", "", "")
         case views.IGNORED:
-            reason = "it was there when the folder was first seen, and `existing` is ignore"
-            return Prospect("it is left alone", reason, "new content under its name is transcribed")
+            return Prospect("it is left alone", why, "new content under its name is transcribed")
         case _:
             paid = "its content is known, and is not paid for again if it comes back" if view.sha256 else ""
             return Prospect("its file is not there any more", why, paid)

@@ -224,7 +224,7 @@ class Folder:
         if here is None:
             raise FileTrouble(
                 f"no rule matches {shown(path)}, and the folder has no {self.lacks} of its own",
-                f"add a rule for it, or set '{self.lacks}' in the folder, then: scriptixd retry",
+                f"add a rule for it, or set '{self.lacks}' in the folder, then: scriptixd retry FILE",
             )
         return here
 

@@ -284,6 +284,8 @@ def folder_name(value: Value) -> str:
     content = line_of_text(value)
     if "/" in content or content in {".", ".."}:
         raise ValueError("must not contain a slash, and not be '.' or '..'")
+    if content.startswith("-"):
+        raise ValueError("must not begin with '-': every verb would take it for an option")
     return content
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import Final
 
 from scriptixd.jobs.source import Question, QuestionKind
-from scriptixd.roots.paths import shown
+from scriptixd.roots.paths import typed
 from scriptixd.watch.ground import NOT_ITS_DISK, OUT_OF_USE, WAS_EMPTIED
 
 # What a yes would be wrong without.
@@ -25,4 +24,4 @@ def way_on(folder: str, question: Question) -> str:
 
 def yes(folder: str) -> str:
     """The verb that says it."""
-    return f"scriptixd approve {shown(shlex.quote(folder))}"
+    return f"scriptixd approve {typed(folder)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from typing import Final
 
 from scriptixd.jobs.events import (
@@ -23,7 +22,7 @@ from scriptixd.jobs.sentences import told
 from scriptixd.jobs.source import CIRCUMSTANCES, Happening
 from scriptixd.jobs.store.requests import VerbRequest
 from scriptixd.jobs.store.tables import Store
-from scriptixd.roots.paths import shown
+from scriptixd.roots.paths import typed
 from scriptixd.roots.place import Place, Words, figures
 
 LOG = logging.getLogger("scriptixd.jobs")
@@ -88,5 +87,5 @@ def _took(store: Store, job: Job, event: Event) -> float | None:
 
 
 def _way_on(place: Place) -> str:
-    name = shown(shlex.quote(f"{place.folder}/{place.path}"))
+    name = typed(f"{place.folder}/{place.path}")
     return f" (scriptixd approve {name}, or scriptixd dismiss {name})"

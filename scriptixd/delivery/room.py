@@ -38,8 +38,8 @@ DAY = 86_400.0  # s until a transcript that was kept nowhere is looked for again
 NO_SPEECH = "there is no speech in it"
 ADOPTED = "the set that lay there was taken for it, as it is"
 NOT_KEPT = "its transcript is kept nowhere any more"
-NOT_MADE_ANEW = f"{NOT_KEPT}, so its sidecars stay as they are: scriptixd redo pays for a new one"
-PAY_AGAIN = "scriptixd redo pays for a new one"
+NOT_MADE_ANEW = f"{NOT_KEPT}, so its sidecars stay as they are: scriptixd redo FILE pays for a new one"
+PAY_AGAIN = "scriptixd redo FILE pays for a new one"
 BUG = ("scriptixd ran into a bug of its own with this transcript", "its log has the details; the transcript is kept")
 TAKEN_AWAY = 3  # failures after which a sidecar that the disk confirmed, and that is not there, counts as taken away
 

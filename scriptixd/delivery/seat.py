@@ -101,7 +101,7 @@ class Seat:
                 first, second = map(shown, self.candidates(output))
                 raise NameTaken(
                     f"{shown(self.source.path)} would get {first} or {second}, and both are somebody else's",
-                    "move one of them away, then: scriptixd retry",
+                    "move one of them away, then: scriptixd retry FILE",
                 )
         directory = self.source.directory
         while True:

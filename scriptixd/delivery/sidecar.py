@@ -32,7 +32,8 @@ def _json(reply: bytes, job: Job, source: Source) -> bytes:
     """The reply byte for byte, with one key more before its last brace."""
     text = reply.removeprefix(b"\xef\xbb\xbf").strip()
     if not (text.startswith(b"{") and text.endswith(b"}")):
-        raise FileTrouble(f"the stored result of {source.name} is no JSON object", "scriptixd redo pays for a new one")
+        what = f"the stored result of {source.name} is no JSON object"
+        raise FileTrouble(what, "scriptixd redo FILE pays for a new one")
     ours = json.dumps({KEY: _about(job, source)}, ensure_ascii=True, indent=1)[2:]
     comma = b"" if text[1:-1].strip() == b"" else b",\n"
     return text[:-1].rstrip() + comma + ours.encode("ascii") + b"\n"

@@ -46,7 +46,7 @@ class Asking:
         if foreign := estranged(job, self._uploads.key_fingerprint):
             return foreign
         if job.unanswered >= pacing.SESSION_PATIENCE:
-            return Rejected(UNDECIDABLE, LOOK + "if it arrived, scriptixd retry; if not, scriptixd redo")
+            return Rejected(UNDECIDABLE, LOOK + "if it arrived, scriptixd retry FILE; if not, scriptixd redo FILE")
         wait = pacing.session_wait(job.unanswered)
         return StillRunning(
             now.wall + wait, "Scriptix does not know the upload any more, and names no transcription", wait
@@ -66,7 +66,7 @@ class Asking:
         if job.unanswered >= pacing.SESSION_PATIENCE:
             return Rejected(
                 "Scriptix has the whole file, and has named no transcription for it for half an hour",
-                LOOK + "once it is there, scriptixd retry",
+                LOOK + "once it is there, scriptixd retry FILE",
             )
         wait = pacing.session_wait(job.unanswered)
         return StillRunning(now.wall + wait, "waits for its transcription to be named", wait)
@@ -87,7 +87,7 @@ class Asking:
             case Refused(reason):
                 return Rejected(
                     f"Scriptix could not transcribe it: {reason}",
-                    "listen to the file; scriptixd retry sends and pays for it again",
+                    "listen to the file; scriptixd retry FILE sends and pays for it again",
                     voids=True,
                 )
             case Unclear() if foreign := estranged(job, self._uploads.key_fingerprint):
@@ -95,7 +95,7 @@ class Asking:
             case Unclear(what) if job.unanswered >= self._deadline:
                 return Rejected(
                     f"Scriptix was asked for {self._deadline / 3600:g} h and gave no answer about it: {what}",
-                    LOOK + "once it is done, scriptixd retry",
+                    LOOK + "once it is done, scriptixd retry FILE",
                 )
             case Unclear(what):
                 return StillRunning(now.wall + wait, what, wait)
@@ -108,7 +108,7 @@ def estranged(job: Job, key_fingerprint: str) -> Rejected | None:
     return Rejected(
         f"it was sent with another key (fingerprint {job.key_fingerprint}), and today's ({key_fingerprint}) "
         "is told nothing about it",
-        "set that key again, then: scriptixd retry; or pay again: scriptixd redo",
+        "set that key again, then: scriptixd retry FILE; or pay again: scriptixd redo FILE",
     )
 
 
@@ -116,7 +116,7 @@ def elsewhere(job: Job, origin: str) -> Rejected:
     """Why a job that may be paid stops, if it was sent to another host: the key goes to nobody but today's."""
     return Rejected(
         f"it was sent to {job.service}, and api.url is now {origin}",
-        f"set api.url to {job.service} again, then: scriptixd retry; or pay again here: scriptixd redo",
+        f"set api.url to {job.service} again, then: scriptixd retry FILE; or pay again here: scriptixd redo FILE",
     )
 
 

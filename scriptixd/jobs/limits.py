@@ -7,7 +7,6 @@ with the moment at which it goes on, all limits taken together.
 from __future__ import annotations
 
 import math
-import shlex
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from scriptixd.jobs.ports import Standstill
 from scriptixd.jobs.store.limits import Openings, Pauses
 from scriptixd.jobs.tally import NO_WISH, Tally, Wish
 from scriptixd.jobs.timetable import LOOK_AHEAD, MINUTE, Calendar, Hours, Span
+from scriptixd.roots.paths import typed
 
 HOUR: Final = 3600.0  # s
 PROMISED: Final = 120.0  # s that a place is kept for an upload: longer than opening one takes
@@ -259,7 +259,7 @@ def _too_long(used: float, more: float, most: float) -> bool:
 
 def paused(whose: str) -> Standstill:
     """What a person has paused, in words."""
-    name = f" {shlex.quote(whose)}" if whose else ""
+    name = f" {typed(whose)}" if whose else ""
     what = f"uploads of {whose} are paused" if whose else "all uploads are paused"
     return Standstill(what, f"to go on: scriptixd resume{name}", None)
 

@@ -169,7 +169,7 @@ class Pipeline:
         if job.stat.size > terms.max_size:
             return Rejected(
                 f"{shown(source.path)} has {job.stat.size} bytes, more than max_size allows ({terms.max_size})",
-                "raise max_size for this folder, then: scriptixd retry",
+                "raise max_size for this folder, then: scriptixd retry FILE",
             )
         if (known_before := self._recognition.known(job, now)) is not None:
             return known_before

@@ -166,7 +166,8 @@ class Worker:
         if job.reason == what and job.failures + 1 >= ALONE_TRIES:
             return Rejected(
                 what,
-                "look in Scriptix's dashboard who may see it, then scriptixd retry; or pay again: scriptixd redo",
+                "look in Scriptix's dashboard who may see it, then: scriptixd retry FILE; "
+                "or pay again: scriptixd redo FILE",
             )
         return Postponed(again_at, what, trouble.hint)
 

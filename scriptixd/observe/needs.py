@@ -6,7 +6,6 @@ themselves; and what a person has paused is as it was wanted.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +17,7 @@ from scriptixd.jobs.job import State
 from scriptixd.observe.standing import Place, Standing
 from scriptixd.observe.telling import MEND, of_daemon
 from scriptixd.observe.wording import moment
+from scriptixd.roots.paths import typed
 
 
 class About(StrEnum):
@@ -76,7 +76,7 @@ def _of_place(standing: Standing, place: Place, ways_on: Mapping[str, str], now:
     elif live is not None and live.offline:
         since = f" since {moment(live.offline_since, now)}" if live.offline_since else ""
         yield Need(About.FOLDER, place.name, f"{'hung' if live.hung else 'offline'}{since}: {live.offline}", "")
-    name, counts = shlex.quote(place.name), standing.facts.counts
+    name, counts = typed(place.name), standing.facts.counts
     if failed := counts.get((place.name, State.FAILED)):
         hint = f"scriptixd list --state failed --folder {name} tells why; then scriptixd retry {name}, or dismiss"
         yield Need(About.FAILED, place.name, f"{failed} file(s) have failed", hint)

@@ -5,7 +5,6 @@ A crowd that waits for one reason is one line, so that it hides nothing else; de
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +13,7 @@ from typing import Final
 from scriptixd.jobs.job import State
 from scriptixd.jobs.source import CIRCUMSTANCES
 from scriptixd.jobs.store.views import SourceView
+from scriptixd.roots.paths import typed
 
 AT_MOST: Final = 10  # under each heading, for people; programs get all
 CROWD: Final = 3  # files that wait for one yes and are still named, each with its own
@@ -78,21 +78,23 @@ def _lines(problems: Sequence[SourceView], located: Callable[[SourceView], str])
             yield _alone(view, located)
         elif view is crowd[0]:
             why = f"{len(crowd)} files, each of which {view.reason}"
-            yield Line(view.state, view.updated_at, view.folder, why, _words("approve", view.folder))
+            yield Line(view.state, view.updated_at, view.folder, why, _words("approve", typed(view.folder)))
 
 
 def _alone(view: SourceView, located: Callable[[SourceView], str]) -> Line:
-    hint = "; ".join(filter(None, (view.hint, _way_on(view))))
-    return Line(view.state, view.updated_at, located(view), view.reason, hint)
+    return Line(view.state, view.updated_at, located(view), view.reason, way_on(view))
 
 
-def _way_on(view: SourceView) -> str:
-    """What a person may type where nothing goes on without one."""
+def way_on(view: SourceView) -> str:
+    """What to do about a file, and what a person may type where nothing goes on without one; empty if nothing."""
+    return "; ".join(filter(None, (view.hint, _verbs(view))))
+
+
+def _verbs(view: SourceView) -> str:
     if view.state not in DECIDED_BY_PEOPLE or "scriptixd " in view.hint:
         return ""
-    return _words("approve" if view.state == State.HELD else "retry", f"{view.folder}/{view.path}")
+    return _words("approve" if view.state == State.HELD else "retry", view.typed)
 
 
 def _words(verb: str, name: str) -> str:
-    quoted = shlex.quote(name)
-    return f"scriptixd {verb} {quoted}, or scriptixd dismiss {quoted}"
+    return f"scriptixd {verb} {name}, or scriptixd dismiss {name}"

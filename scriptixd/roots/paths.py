@@ -6,6 +6,7 @@ Pure: never touches a disk. A path that leaves its root is our own bug and raise
 from __future__ import annotations
 
 import hashlib
+import shlex
 import unicodedata
 from typing import Final
 
@@ -48,6 +49,11 @@ def shown(path: str) -> str:
     """A path as a sentence can hold it: printable, and nothing that a text cannot encode."""
     encoded = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in encoded)
+
+
+def typed(name: str) -> str:
+    """A path behind the name of its folder, or a folder's name, as a person types it behind a verb."""
+    return shown(shlex.quote(name))
 
 
 def veiled(path: str) -> str:

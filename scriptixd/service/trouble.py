@@ -151,9 +151,10 @@ def refusal(  # noqa: PLR0911 - flat: one case a status
             most = f", it takes at most {limit} bytes" if limit.isdecimal() else ""
             return FileTrouble(f"the service finds the file too large ({said}){most}", "send a smaller or shorter file")
         case 413 if asked is Asked.SEND:
-            hint = "set api.chunk_size to what a proxy on the way lets through, restart scriptixd, then scriptixd retry"
             return FileTrouble(
-                f"{access.origin}, or a proxy before it, finds a part of the file too large ({said})", hint
+                f"{access.origin}, or a proxy before it, finds a part of the file too large ({said})",
+                "set api.chunk_size to what a proxy on the way lets through, restart scriptixd, "
+                "then: scriptixd retry FILE",
             )
         case 415 if asked in (Asked.CREATE, Asked.SEND):
             return FileTrouble(f"the service does not take this kind of file ({said})", "convert it, then retry")

@@ -7,7 +7,6 @@ Raises ShareTrouble where it is not; where a person has to say yes first, the qu
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,7 +14,7 @@ from typing import Final
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.clock import Now
 from scriptixd.jobs.source import Question, QuestionKind
-from scriptixd.roots.paths import is_within, shown
+from scriptixd.roots.paths import is_within, shown, typed
 from scriptixd.roots.place import Place
 from scriptixd.roots.root import Disk, Kind, Nested, Root
 from scriptixd.watch.book import Book
@@ -196,7 +195,7 @@ class Ground:
 
     @property
     def _yes(self) -> str:
-        return f"scriptixd approve {shown(shlex.quote(self._folder))}"
+        return f"scriptixd approve {typed(self._folder)}"
 
     def _is_bare(self) -> bool:
         """Whether there is nothing on the disk that could be picked up or entered."""

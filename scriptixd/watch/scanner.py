@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import random
-import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -17,7 +16,7 @@ from typing import Final
 from scriptixd.errors import Hung, ShareTrouble, Stopped
 from scriptixd.jobs.clock import Now, boot_id, read_clock
 from scriptixd.jobs.source import FLOOD_WITHIN, Restless
-from scriptixd.roots.paths import shown
+from scriptixd.roots.paths import typed
 from scriptixd.roots.place import Place, Words
 from scriptixd.roots.root import Disk, Nested, Root
 from scriptixd.watch.book import Book
@@ -262,7 +261,7 @@ class Scanner:
     def _tell(self, walk: Walk, problems: tuple[str, ...]) -> None:
         """What needs a person's hand, once, when it begins."""
         name = Place(self._watched.name)
-        command = Words(f"scriptixd approve {shown(shlex.quote(self._watched.name))}")
+        command = Words(f"scriptixd approve {typed(self._watched.name)}")
         if walk.flooded and not self._flooded:
             LOG.warning(
                 "%s: more than %s files came within an hour (ask_above): they wait for your yes: %s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from scriptixd.jobs.source import Question, QuestionKind
 from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.rows import join, split
 from scriptixd.jobs.store.twins import TWIN_PATIENCE, WAITED_FOR
+from scriptixd.roots.paths import typed
 
 SETTLING: Final = "settling"  # seen, and perhaps still being written
 IGNORED: Final = "ignored"  # was there before, and `existing: ignore`
@@ -53,6 +55,11 @@ class SourceView:
     created_at: float
     updated_at: float
 
+    @property
+    def typed(self) -> str:
+        """What a person types for it."""
+        return typed(f"{self.folder}/{self.path}")
+
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
@@ -77,6 +84,8 @@ _VIEW = f"""SELECT sources.id AS source_id, jobs.id AS job_id, deliveries.id AS 
         EXISTS (SELECT 1 FROM ledger WHERE ledger.job_id = jobs.id) AS paid, sources.created_at,
         max(sources.updated_at, coalesce(jobs.updated_at, 0), coalesce(deliveries.updated_at, 0)) AS updated_at
     FROM sources LEFT JOIN deliveries ON deliveries.id = {_NEWEST} LEFT JOIN jobs ON jobs.id = deliveries.job_id"""
+_OF_ANY_FILE: Final = re.compile(r"(scriptixd [a-z]+) FILE\b")  # as hints put it that do not know whose they are
+_WAS_THERE: Final = "it was there when the folder was first seen, and `existing` is ignore"
 _BY_PATH = "ORDER BY sources.folder, sources.directory, sources.name"
 
 
@@ -236,12 +245,14 @@ def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
     request = Request.from_key(row["request"]) if row["request"] else None
     waits = row["state"] in {*ACTIVE, DELIVERING}
     concerned = row["state"] != SETTLING  # else what is said is of the content that it had before
+    path = join(os.fsdecode(row["directory"]), os.fsdecode(row["name"]))
+    place = f"{row['folder']}/{path}"
     return SourceView(
         source_id=row["source_id"],
         job_id=row["job_id"],
         delivery_id=row["delivery_id"],
         folder=row["folder"],
-        path=join(os.fsdecode(row["directory"]), os.fsdecode(row["name"])),
+        path=path,
         state=row["state"],
         present=bool(row["present"]),
         size=row["size"],
@@ -254,11 +265,16 @@ def _view(connection: sqlite3.Connection, row: sqlite3.Row) -> SourceView:
         media_seconds=row["media_seconds"],
         attempts=row["attempts"] or 0,
         due_at=(row["due_at"] or None) if waits else None,
-        reason=(row["reason"] or "") if concerned else "",
-        hint=(row["hint"] or "") if concerned else "",
+        reason=_WAS_THERE if row["state"] == IGNORED else _naming(place, row["reason"]) if concerned else "",
+        hint=_naming(place, row["hint"]) if concerned else "",
         paid=bool(row["paid"]),
         redo=row["redo"] or 0,
         sidecars=_sidecars(connection, row) if row["is_ready"] else (),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _naming(place: str, text: str | None) -> str:
+    """A sentence as it is stored, with the file in its verbs."""
+    return _OF_ANY_FILE.sub(lambda words: f"{words[1]} {typed(place)}", text) if text else ""
