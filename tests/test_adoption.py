@@ -109,6 +109,20 @@ def test_a_lost_state_file_costs_nothing_and_touches_nothing(done: Office) -> No
     assert done.count("ledger") == 0
 
 
+def test_half_a_character_in_a_paid_transcript_costs_nothing_either(done: Office) -> None:
+    """The service may cut a pair of escapes in two: JSON takes that, UTF-8 does not."""
+    text = done.path("a.json").read_bytes()
+    done.path("a.json").write_bytes(text.replace(b"{", b'{"odd": "\\ud83d", ', 1))
+    done.forget_everything()
+    done.scan()
+    done.work()
+    assert done.state_of("a.wav") is State.READY
+    done.drop("copy.wav", LONG)
+    done.work()
+    assert json.loads(done.files()["copy.json"])["odd"] == "\ud83d"
+    assert done.service.asked.total() == 0
+
+
 def test_what_was_adopted_is_known_content_from_then_on(done: Office) -> None:
     done.forget_everything()
     done.scan()

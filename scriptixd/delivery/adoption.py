@@ -144,7 +144,7 @@ def _lying(said: dict[str, Any]) -> Lying | None:
         size,
         sha256,
         request,
-        json.dumps(said, ensure_ascii=False).encode("utf-8"),
+        json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace"),  # half a character stays its escape
         session,
         fingerprint if isinstance(fingerprint, str) else None,
         _seconds(said.get("result")),
