@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import closing
@@ -26,6 +27,8 @@ from scriptixd.jobs.clock import read_clock
 from scriptixd.jobs.store.database import open_state
 from scriptixd.jobs.store.tables import Store
 from scriptixd.roots.reaching import FolderRoot, close_together
+from scriptixd.roots.root import NOTICE
+from scriptixd.watch.strangers import RECORDING
 
 MIB = 1024 * 1024
 
@@ -171,6 +174,32 @@ def test_what_was_paid_for_is_brought_to_a_folder_that_is_removed(home: House) -
     tone(other / "later.wav", 0.5, 70)
     eventually((other / "later.json").exists, "the rest goes on")
     assert [one["filename"] for one in home.sandbox.counts()["uploads"]] == ["austen.wav", "later.wav"]
+
+
+@pytest.mark.parametrize("by", ["us", "a person"])
+def test_the_notice_of_a_folder_that_is_removed_goes_unless_a_person_changed_it(home: House, by: str) -> None:
+    folder = home.folder("council", language="en", problem_note=True)
+    home.folder("other", language="en")
+    (folder / "interview.rec").write_bytes(b"\0" * RECORDING)
+    os.utime(folder / "interview.rec", (1_700_000_000, 1_700_000_000))
+    note = folder / NOTICE
+    home.start()
+    eventually(note.exists, "something has waited for long")
+    if by == "a person":
+        note.write_text("mine")
+    home.settings["folders"] = home.settings["folders"][1:]
+    reload(home, "council: 0 file(s) in it are left alone")
+    if by == "us":
+        eventually(lambda: not note.exists(), "nobody keeps it up to date any more")
+    else:
+        eventually(lambda: noticed(home) == [], "it is nobody's note any more")
+        assert note.read_text() == "mine"
+    assert (folder / "interview.rec").exists()
+
+
+def noticed(home: House) -> list[str]:
+    with closing(sqlite3.connect(f"file:{home.state}?mode=ro", uri=True)) as state:
+        return [folder for (folder,) in state.execute("SELECT folder FROM notices")]
 
 
 def test_what_waits_for_a_restart_says_so(home: House) -> None:

@@ -5,6 +5,7 @@ Tells only of what has lasted: most of it is over before anybody would have read
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +19,11 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.job import State
 from scriptixd.jobs.store.notices import Waits
 from scriptixd.jobs.store.tables import Store
+from scriptixd.roots.place import Place
+from scriptixd.roots.root import NOTICE
 from scriptixd.watch.report import ScanReport
+
+LOG = logging.getLogger("scriptixd.daemon")
 
 EVERY: Final = 60.0  # s
 SOON: Final = 5.0  # s, while the first look at a folder is not over
@@ -52,6 +57,13 @@ class Noticing:
     def adopt(self, folders: Sequence[Folder]) -> None:
         """Look after these from the next minute on."""
         self._folders = folders
+
+    def part(self, folder: str) -> None:
+        """Take the notice of a folder away that nobody looks after any more; tried once, told if it stays."""
+        try:
+            self._board.keep(folder, None)
+        except ShareTrouble as trouble:
+            LOG.warning("%s: %s stays, because its disk cannot be reached: %s", Place(folder), NOTICE, trouble)
 
     def run_once(self, now: Now) -> float:
         """Look at every folder; returns when to look again, in seconds of CLOCK_BOOTTIME."""

@@ -33,6 +33,7 @@ class _Plans:
 
     fresh: dict[str, Folder] = field(default_factory=dict)  # to be watched, once nobody else does
     removed: dict[str, Watcher] = field(default_factory=dict)  # to be given up, once their watcher has ended
+    parting: set[str] = field(default_factory=set)  # given up, and their notice may still lie there
     leaving: set[str] = field(default_factory=set)  # given up, but for what was paid for
     unused: list[FolderRoot] = field(default_factory=list)  # ways to disks that nobody takes any more
 
@@ -53,11 +54,16 @@ class Reloading:
     def run_once(self, now: Now) -> float:
         """Exchange what can be exchanged by now; returns when to look again, in seconds of CLOCK_BOOTTIME."""
         with self._guard:
+            parting = set(self._plans.parting)
+        for name in parting:  # which takes its time where a disk hangs, as closing does
+            self._house.noticing.part(name)
+        with self._guard:
+            self._plans.parting -= parting
             unused = self._exchange(now)
-        close_together(unused)  # which takes its time where a disk hangs
+        close_together(unused)
         with self._guard:
             plans = self._plans
-            if plans.removed or plans.fresh or plans.unused:
+            if plans.removed or plans.fresh or plans.unused or plans.parting:
                 return now.boot + LOOK_EVERY
             return now.boot + (AWAITED_EVERY if plans.leaving else IDLE)
 
@@ -75,6 +81,7 @@ class Reloading:
                 house.leaving.append(plans.removed[name])
         plans.leaving |= set(found.removed)
         plans.leaving -= set(found.added)
+        plans.parting -= set(found.added)
         plans.fresh |= {one.name: one for one in settings.folders if one.name in {*found.added, *found.changed}}
         plans.unused += house.folders.adopt(settings, plans.leaving)
         guard_outputs(house.folders, house.store)
@@ -117,13 +124,16 @@ class Reloading:
         house.leaving.remove(watcher)
         del self._plans.removed[name]
         if name in self._plans.leaving:
+            if house.store.notices.get(name) is not None:
+                self._plans.parting.add(name)
             count = house.store.sources.leave(name, now.wall, house.store.sources.awaited(name))
             LOG.info("%s: %d file(s) in it are left alone", Place(name), count)
 
     def _let_go(self, now: Now) -> None:
         """A folder to which everything was brought that was paid for is no more."""
         house, plans = self._house, self._plans
-        done = [name for name in plans.leaving - plans.removed.keys() if not house.store.sources.awaited(name)]
+        waited_for = plans.removed.keys() | plans.parting
+        done = [name for name in plans.leaving - waited_for if not house.store.sources.awaited(name)]
         if done:
             for name in done:
                 house.store.sources.leave(name, now.wall)
