@@ -158,7 +158,9 @@ def test_an_upload_goes_on_while_settings_change_around_it(home: House) -> None:
 
 
 def test_what_was_paid_for_is_brought_to_a_folder_that_is_removed(home: House) -> None:
-    folder, other = home.folder("council", language="en"), home.folder("other", language="en")
+    after = home.place / "after"
+    folder = home.folder("council", language="en", after_done={"command": ["touch", str(after)]})
+    other = home.folder("other", language="en")
     original = spoken(home.place / "austen.wav")
     home.start()
     home.drop(folder, "austen.wav", original)
@@ -171,6 +173,7 @@ def test_what_was_paid_for_is_brought_to_a_folder_that_is_removed(home: House) -
     assert not (folder / "austen.srt").exists(), "it was too quick to be waited for"
     home.sandbox.start()
     eventually((folder / "austen.srt").exists, "the transcript is there all the same")
+    eventually(after.exists, "and what comes after it has run")
     tone(other / "later.wav", 0.5, 70)
     eventually((other / "later.json").exists, "the rest goes on")
     assert [one["filename"] for one in home.sandbox.counts()["uploads"]] == ["austen.wav", "later.wav"]
@@ -195,6 +198,20 @@ def test_the_notice_of_a_folder_that_is_removed_goes_unless_a_person_changed_it(
         eventually(lambda: noticed(home) == [], "it is nobody's note any more")
         assert note.read_text() == "mine"
     assert (folder / "interview.rec").exists()
+
+
+def test_a_command_that_fails_after_the_deliveries_of_a_folder_that_is_removed_is_given_up_aloud(home: House) -> None:
+    tried = home.place / "tried"
+    command = ["sh", "-c", f"touch {tried}; exit 1"]
+    folder = home.folder("council", language="en", after_done={"command": command})
+    home.folder("other", language="en")
+    home.start()
+    tone(folder / "one.wav", 0.5, 40)
+    eventually(tried.exists, "its command has run, and failed")
+    home.settings["folders"] = home.settings["folders"][1:]
+    reload(home, "council is not configured any more: 1 command(s) are not run")
+    story = home.say("explain", "council/one.wav").stdout
+    assert "the command after it is not run: its folder is not configured any more" in story
 
 
 def noticed(home: House) -> list[str]:

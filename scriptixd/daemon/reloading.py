@@ -16,6 +16,7 @@ from scriptixd.daemon.changes import Changes, changes, in_effect
 from scriptixd.daemon.house import House, access_of
 from scriptixd.daemon.outputs import guard_outputs
 from scriptixd.daemon.watchers import Watcher
+from scriptixd.jobs import afterwards
 from scriptixd.jobs.clock import Now
 from scriptixd.roots.place import Place
 from scriptixd.roots.reaching import FolderRoot, close_together
@@ -133,9 +134,16 @@ class Reloading:
         """A folder to which everything was brought that was paid for is no more."""
         house, plans = self._house, self._plans
         waited_for = plans.removed.keys() | plans.parting
-        done = [name for name in plans.leaving - waited_for if not house.store.sources.awaited(name)]
+        done = [name for name in plans.leaving - waited_for if self._is_over(name, now)]
         if done:
             for name in done:
                 house.store.sources.leave(name, now.wall)
+                afterwards.leave(house.store, name, now)
             plans.leaving -= set(done)
             plans.unused += house.folders.adopt(house.settings, plans.leaving)
+
+    def _is_over(self, folder: str, now: Now) -> bool:
+        """Whether everything is brought that was paid for, and every command behind it has run or failed."""
+        store = self._house.store
+        reached = [folder] if folder in self._house.folders.names() else []
+        return not store.sources.awaited(folder) and not store.errands.pressing(now.wall, reached)

@@ -53,6 +53,12 @@ def wait_after(errand: Errand, at: float, chance: float) -> float | None:
     return None if at - begun >= PATIENCE else pacing.backoff(errand.failures, None, chance)
 
 
+def leave(store: Store, folder: str, now: Now) -> None:
+    """Give up what is still to be run for a folder that is not configured any more, and say so."""
+    if count := store.errands.leave(folder, NOT_CONFIGURED, now.wall):
+        LOG.warning("%s is not configured any more: %d command(s) are not run", Place(folder), count)
+
+
 class Afterwards:
     """The loop that runs commands."""
 
@@ -93,8 +99,7 @@ class Afterwards:
 
     def _begin(self, now: Now) -> None:
         for folder in set(self._store.errands.folders()) - set(self._folders.every()):
-            count = self._store.errands.leave(folder, NOT_CONFIGURED, now.wall)
-            LOG.warning("%s is not configured any more: %d command(s) are not run", Place(folder), count)
+            leave(self._store, folder, now)
         self._store.errands.take_up(now.wall)
 
     def _serve(self, errand: Errand, now: Now) -> None:
