@@ -25,7 +25,9 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.commands import Command, Ended, How, passed_on, run
 from scriptixd.jobs.events import Closing, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import AfterDone, Job, Terms
-from scriptixd.jobs.store.errands import Errand
+from scriptixd.jobs.store.erasures import NOTHING
+from scriptixd.jobs.store.errands import NONE_UNRUN, Errand, Unrun
+from scriptixd.observe.telling import Tone, of_backlogs
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 ERRAND = Errand(1, 1, 1, 1, "talks", "a.mp4", 0.0, 0.0, None, 0, "")
@@ -275,6 +277,20 @@ def test_a_command_that_fails_is_tried_again_until_it_succeeds_and_the_file_is_d
     assert desk.said.read_text() == "x\n" * 5
     assert [event for event, _ in desk.story()] == ["ErrandPostponed", "ErrandDone"], "what lasts is told once"
     assert source.sha256
+
+
+def test_status_tells_the_first_of_those_that_fail(desk: Desk) -> None:
+    desk.wants("exit 4")
+    store = desk.room.store
+    assert store.errands.unrun() == NONE_UNRUN
+    desk.deliver("a.mp4")
+    desk.deliver("b.mp4", b"other sound")
+    assert store.errands.unrun() == Unrun(2, 0, "", "")
+    desk.rest()
+    assert store.errands.unrun() == Unrun(2, 2, "talks/a.mp4", "it ended with 4")
+    (said,) = of_backlogs(NOTHING, Unrun(9, 3, "talks/b.mp4", "it ended with 4"))
+    many = "3 command(s) after deliveries have failed, and are tried again: "
+    assert (said.tone, said.text) == (Tone.CAUTION, many + "of talks/b.mp4, it ended with 4")
 
 
 def test_it_is_given_up_after_a_day_with_a_warning_and_a_line_in_its_story(
@@ -581,6 +597,16 @@ def test_once_ends_when_the_commands_have_run_and_explain_tells_of_them(home: Ho
     story = json.loads(home.say("explain", "tone.wav", "--json").stdout)
     assert story["errands"] == []
     assert story["story"][-1]["sentence"] == "the command after it has run: out it is"
+
+
+def test_status_and_its_json_tell_of_a_command_that_fails(home: House) -> None:
+    tone(home.folder("english", language="en", after_done={"command": ["sh", "-c", "exit 7"]}) / "tone.wav", 0.5, 40)
+    home.start()
+    home.until(1)
+    errands = {"planned": 1, "failing": 1, "file": "english/tone.wav", "error": "it ended with 7"}
+    eventually(lambda: json.loads(home.say("status", "--json").stdout)["errands"] == errands, "it has failed once")
+    told = "1 command(s) after deliveries have failed, and are tried again: of english/tone.wav, it ended with 7"
+    assert told in home.say("status").stdout
 
 
 def test_a_stop_ends_a_command_within_its_promise_and_the_next_start_runs_it_again(home: House) -> None:

@@ -17,6 +17,7 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.events import Closing, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import Job
 from scriptixd.jobs.store.erasures import Backlog
+from scriptixd.jobs.store.errands import Unrun
 from scriptixd.observe.kept import FRESH, SHARE, Kept
 from scriptixd.observe.live import Live, LiveFolder, LivePause, LiveRequests, LiveUpload
 from scriptixd.observe.meters import BOUNDS, Durations, Meters
@@ -49,6 +50,7 @@ def reading() -> Reading:
         counts={("council", "done"): 12, ("court", "held"): 3, ("removed", "gone"): 1},
         asking=["asks"],
         erasures=Backlog(12, 3, "why", ""),
+        errands=Unrun(5, 2, "council/a.mp4", "it ended with 3"),
         paid=(4, 321.5),
         sent=12345,
         requests={("PATCH", "204"): 9, ("GET", "none"): 2},
@@ -105,6 +107,7 @@ def test_traffic_budget_and_what_was_paid_are_told(value: Callable[..., float | 
     assert (value("budget_used", window="minute"), value("budget_limit", window="minute")) == (41, 60)
     assert (value("budget_used", window="hour"), value("budget_limit", window="hour")) == (300, 500)
     assert (value("erasures", state="planned"), value("erasures", state="waiting")) == (9, 3)
+    assert (value("commands", state="waiting"), value("commands", state="failing")) == (3, 2)
     assert (value("paid_uploads_today"), value("paid_media_seconds_today")) == (4, 321.5)
     assert (value("uploads", state="moving"), value("uploads", state="still")) == (1, 1)
     assert value("healthy") == 1

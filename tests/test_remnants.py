@@ -11,7 +11,8 @@ from desk import Desk
 from scriptixd.cli import remnants
 from scriptixd.jobs.events import Rejected, UploadOpened
 from scriptixd.jobs.store.erasures import NOTHING, Backlog, Erasure, Remnant
-from scriptixd.observe.telling import of_erasures
+from scriptixd.jobs.store.errands import NONE_UNRUN, Unrun
+from scriptixd.observe.telling import of_backlogs
 
 NOW = 1_700_000_000.0
 
@@ -38,9 +39,10 @@ def test_a_date_is_told_where_there_is_one() -> None:
 
 
 def test_the_sum_is_told_only_while_something_waits_for_trouble() -> None:
-    assert of_erasures(NOTHING) == ""
-    assert of_erasures(Backlog(7, 0, "", "")) == ""
-    assert of_erasures(Backlog(7, 2, "why", "do")) == "2 thing(s) wait to be erased at Scriptix: why (do)"
+    assert list(of_backlogs(NOTHING, NONE_UNRUN)) == []
+    assert list(of_backlogs(Backlog(7, 0, "", ""), Unrun(7, 0, "", ""))) == []
+    (said,) = of_backlogs(Backlog(7, 2, "why", "do"), NONE_UNRUN)
+    assert said.text == "2 thing(s) wait to be erased at Scriptix: why (do)"
 
 
 def test_status_and_explain_tell_why_something_waits_to_be_erased(tmp_path: Path) -> None:

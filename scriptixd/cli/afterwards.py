@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from scriptixd.cli.output import iso, moment
 from scriptixd.config.settings import Folder
-from scriptixd.jobs.store.errands import Errand
+from scriptixd.jobs.store.errands import Errand, Unrun
 from scriptixd.roots.paths import shown
 
 
@@ -22,6 +22,16 @@ def sentence(errand: Errand, now: float) -> str:
 def record(errand: Errand) -> dict[str, object]:
     """The same for programs."""
     return {"due_at": iso(errand.due_at), "attempts": errand.failures, "error": errand.reason or None}
+
+
+def sum_record(unrun: Unrun) -> dict[str, object]:
+    """All of them."""
+    return {
+        "planned": unrun.planned,
+        "failing": unrun.failing,
+        "file": unrun.place or None,
+        "error": unrun.reason or None,
+    }
 
 
 def missing_programs(folder: Folder) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from scriptixd.cli import remnants
+from scriptixd.cli import afterwards, remnants
 from scriptixd.cli.installation import settings_in
 from scriptixd.cli.lines import tell
 from scriptixd.cli.output import iso, say, say_json
@@ -100,6 +100,7 @@ def record(settings: Settings, seen: Sight) -> dict[str, object]:
         ],
         "problems": [_problem(standing, view) for view in facts.problems],
         "erasures": remnants.sum_record(facts.erasures),
+        "errands": afterwards.sum_record(facts.errands),
         "paid_today": {"uploads": facts.paid[0], "media_seconds": facts.paid[1]},
         "limits": [asdict(allowance) for allowance in facts.allowances],
         "requests": _requests(settings, standing),

@@ -19,10 +19,10 @@ from scriptixd.observe.telling import (
     Tone,
     of_account,
     of_allowance,
+    of_backlogs,
     of_budget,
     of_daemon,
     of_damage,
-    of_erasures,
     of_others,
     of_pace,
     of_pause,
@@ -56,9 +56,9 @@ def tell(seen: Sight) -> None:
         if upload.others:
             say(f"  {of_others(upload)}")
     tell_waiting(waiting(facts.problems, facts.twins, standing.located), now)
-    if erasures := of_erasures(facts.erasures):
+    for backlog in of_backlogs(facts.erasures, facts.errands):
         say()
-        say_marked("waiting", Colour.YELLOW, erasures)
+        _say(backlog)
     say()
     for line in _sums(seen):
         say(line)

@@ -28,10 +28,10 @@ from scriptixd.observe.telling import (
     Tone,
     of_account,
     of_allowance,
+    of_backlogs,
     of_budget,
     of_daemon,
     of_damage,
-    of_erasures,
     of_folder,
     of_others,
     of_pace,
@@ -126,8 +126,7 @@ def _of_all(seen: Sight) -> Iterator[Said]:
     yield of_account(standing)
     for pause in standing.pauses:
         yield of_pause(pause, now)
-    if erasures := of_erasures(facts.erasures):
-        yield Said("waiting", Tone.CAUTION, erasures)
+    yield from of_backlogs(facts.erasures, facts.errands)
     yield Said("today", Tone.PLAIN, f"{sum(facts.done_today.values())} file(s) done, {of_payments(facts.paid)}")
     for allowance in facts.allowances:
         tone = Tone.CAUTION if allowance.used >= allowance.most else Tone.PLAIN

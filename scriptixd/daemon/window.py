@@ -18,6 +18,7 @@ from scriptixd.daemon.house import House
 from scriptixd.jobs.clock import Now, local_day, read_clock
 from scriptixd.jobs.source import Question
 from scriptixd.jobs.store.erasures import Backlog
+from scriptixd.jobs.store.errands import Unrun
 from scriptixd.jobs.store.glance import glance_at
 from scriptixd.jobs.timetable import Calendar
 from scriptixd.observe.kept import Kept
@@ -36,6 +37,7 @@ class _Sums:
     counts: Mapping[tuple[str, str], int]
     questions: Mapping[str, Question]
     erasures: Backlog
+    errands: Unrun
     paid: tuple[int, float]
 
 
@@ -83,6 +85,7 @@ class Window:
             counts=sums.counts,
             asking=list(sums.questions),
             erasures=sums.erasures,
+            errands=sums.errands,
             paid=sums.paid,
             sent=traffic.bytes_sent(),
             requests=traffic.requests(),
@@ -116,6 +119,7 @@ class Window:
                 known.views.counts(),
                 known.disks.questions(),
                 known.erasures.backlog(),
+                known.errands.unrun(),
                 known.views.paid(local_day(read_clock().wall)),
             )
 

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from scriptixd.jobs.bounds import Limit
 from scriptixd.jobs.breakers import Pause
 from scriptixd.jobs.store.erasures import Backlog
+from scriptixd.jobs.store.errands import Unrun
 from scriptixd.jobs.store.views import STATES
 from scriptixd.observe.live import Live, LiveFolder
 from scriptixd.observe.meters import BOUNDS, Distribution
@@ -61,12 +62,15 @@ TRANSCRIPTION_TOOK: Final = Measure("transcription_duration_seconds", "From the 
 ERASURES: Final = Measure(
     "erasures", "Still to be erased at Scriptix: planned for later, or waiting for trouble to end.", ("state",)
 )
+ERRANDS: Final = Measure(
+    "commands", "Commands that are still to follow a delivery: waiting for their turn, or failing.", ("state",)
+)
 PAID_UPLOADS: Final = Measure("paid_uploads_today", "Uploads paid on this local calendar day.")
 PAID_SECONDS: Final = Measure("paid_media_seconds_today", "Their media, as far as its length is known.")
 
 METRICS: Final = (
     BUILD, STARTED, HEALTHY, FILES, OFFLINE, ASKS, SCANNED, PAUSED, UPLOADS, SENT, REQUESTS, USED, ALLOWED, UPLOAD_TOOK,
-    TRANSCRIPTION_TOOK, ERASURES, PAID_UPLOADS, PAID_SECONDS,
+    TRANSCRIPTION_TOOK, ERASURES, ERRANDS, PAID_UPLOADS, PAID_SECONDS,
 )  # fmt: skip
 
 # Those that are told with 0 as well, so that an alarm has something to look at.
@@ -84,6 +88,7 @@ class Reading:
     counts: Mapping[tuple[str, str], int]  # files, by folder and state
     asking: Sequence[str]  # the folders that wait for a yes
     erasures: Backlog
+    errands: Unrun
     paid: tuple[int, float]
     sent: int  # bytes
     requests: Mapping[tuple[str, str], int]  # by method and outcome
@@ -122,6 +127,8 @@ class _Scrape(Collector):
         yield _histogram(TRANSCRIPTION_TOOK, reading.transcriptions)
         planned = reading.erasures.planned - reading.erasures.waiting
         yield _gauge(ERASURES, [(("planned",), planned), (("waiting",), reading.erasures.waiting)])
+        turn = reading.errands.planned - reading.errands.failing
+        yield _gauge(ERRANDS, [(("waiting",), turn), (("failing",), reading.errands.failing)])
         yield _gauge(PAID_UPLOADS, [((), reading.paid[0])])
         yield _gauge(PAID_SECONDS, [((), reading.paid[1])])
         if live is not None:

@@ -24,10 +24,10 @@ from scriptixd.observe.telling import (
     Tone,
     of_account,
     of_allowance,
+    of_backlogs,
     of_budget,
     of_daemon,
     of_damage,
-    of_erasures,
     of_folder,
     of_others,
     of_pace,
@@ -136,8 +136,7 @@ def _notices(scene: Scene) -> Iterator[Said]:
         yield damage
     for pause in scene.standing.pauses:
         yield of_pause(pause, scene.now)
-    if erasures := of_erasures(scene.standing.facts.erasures):
-        yield Said("waiting", Tone.CAUTION, erasures)
+    yield from of_backlogs(scene.standing.facts.erasures, scene.standing.facts.errands)
 
 
 def _notice(said: Said) -> str:

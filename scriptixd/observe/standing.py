@@ -17,6 +17,7 @@ from scriptixd.jobs.clock import local_day
 from scriptixd.jobs.job import State
 from scriptixd.jobs.source import Question
 from scriptixd.jobs.store.erasures import NOTHING, Backlog
+from scriptixd.jobs.store.errands import NONE_UNRUN, Unrun
 from scriptixd.jobs.store.glance import Glance
 from scriptixd.jobs.store.views import DELIVERING, DONE, SETTLING, STATES, SourceView
 from scriptixd.jobs.timetable import Calendar
@@ -59,6 +60,7 @@ class Facts:
     paid: tuple[int, float] = (0, 0.0)  # today: uploads, and their known media seconds
     questions: Mapping[str, Question] = field(default_factory=dict)  # by folder: what it as a whole waits for a yes to
     erasures: Backlog = NOTHING  # what is still to be erased at Scriptix
+    errands: Unrun = NONE_UNRUN  # the commands that are still to follow deliveries
     twins: Sequence[tuple[SourceView, str]] = ()  # files that wait for another one, and for which
     done_today: Mapping[str, int] = field(default_factory=dict)  # files that got their sidecars, by folder
     allowances: Sequence[Allowance] = ()  # what limits leave
@@ -152,6 +154,7 @@ def facts_in(known: Glance, now: float, bounds: Mapping[str, Bounds] = NO_BOUNDS
         paid=views.paid(local_day(now)),
         questions=known.disks.questions(),
         erasures=known.erasures.backlog(),
+        errands=known.errands.unrun(),
         twins=views.twins(now, AT_MOST + 1),
         done_today=known.today.done(calendar.day(now).start),
         allowances=allowances(known.openings, bounds, calendar, now),

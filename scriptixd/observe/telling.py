@@ -11,6 +11,7 @@ from scriptixd.errors import with_hint
 from scriptixd.jobs.bounds import Limit
 from scriptixd.jobs.source import Question
 from scriptixd.jobs.store.erasures import Backlog
+from scriptixd.jobs.store.errands import Unrun
 from scriptixd.observe.allowances import Allowance
 from scriptixd.observe.live import LiveFolder, LivePause, LiveRequests
 from scriptixd.observe.standing import Account, Standing, Upload
@@ -144,11 +145,14 @@ def of_others(upload: Upload) -> str:
     return f"the same content: {', '.join(upload.others)}" if upload.others else ""
 
 
-def of_erasures(backlog: Backlog) -> str:
-    """What waits for trouble to end before it is erased at the service, empty if nothing does."""
-    if not backlog.waiting:
-        return ""
-    return f"{backlog.waiting} thing(s) wait to be erased at Scriptix: {with_hint(backlog.reason, backlog.hint)}"
+def of_backlogs(erasures: Backlog, errands: Unrun) -> Iterator[Said]:
+    """What waits for trouble to end before it is erased at the service, and what fails after deliveries."""
+    if erasures.waiting:
+        why = with_hint(erasures.reason, erasures.hint)
+        yield Said("waiting", Tone.CAUTION, f"{erasures.waiting} thing(s) wait to be erased at Scriptix: {why}")
+    if errands.failing:
+        many = f"{errands.failing} command(s) after deliveries have failed, and are tried again"
+        yield Said("waiting", Tone.CAUTION, f"{many}: of {errands.place}, {errands.reason}")
 
 
 def of_payments(paid: tuple[int, float]) -> str:

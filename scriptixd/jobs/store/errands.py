@@ -40,6 +40,19 @@ class Errand:
     reason: str  # why it failed last; empty while it did not
 
 
+@dataclass(frozen=True, slots=True)
+class Unrun:
+    """How many commands are still to be run, how many of them fail, and the first of these."""
+
+    planned: int
+    failing: int
+    place: str  # of its file, as FOLDER/PATH
+    reason: str
+
+
+NONE_UNRUN: Final = Unrun(0, 0, "", "")
+
+
 class Errands:
     """What deliveries plan, and what the loop that runs commands writes down."""
 
@@ -93,6 +106,19 @@ class Errands:
         query = f"SELECT {_COLUMNS} {_FROM} WHERE deliveries.source_id = ? ORDER BY errands.id"
         with self._database.reading() as connection:
             return [_errand_from(row) for row in connection.execute(query, (source_id,))]
+
+    def unrun(self) -> Unrun:
+        """The sum of them."""
+        failing = f"SELECT {_COLUMNS} {_FROM} WHERE errands.reason != '' ORDER BY errands.id LIMIT 1"
+        with self._database.reading() as connection:
+            planned, count = connection.execute(
+                "SELECT count(*), coalesce(sum(reason != ''), 0) FROM errands"
+            ).fetchone()
+            row = connection.execute(failing).fetchone()
+        if row is None:
+            return Unrun(planned, 0, "", "")
+        first = _errand_from(row)
+        return Unrun(planned, count, f"{first.folder}/{first.path}", first.reason)
 
     def done(self, errand: Errand, said: str, at: float) -> None:
         """Its command has run."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from scriptixd.jobs.store.database import Database, open_for_reading
 from scriptixd.jobs.store.disks import Disks
 from scriptixd.jobs.store.erasures import Erasures
+from scriptixd.jobs.store.errands import Errands
 from scriptixd.jobs.store.limits import Openings, Pauses
 from scriptixd.jobs.store.today import Today
 from scriptixd.jobs.store.views import Views
@@ -24,6 +25,7 @@ class Glance:
         self.views = Views(database)
         self.disks = Disks(database)
         self.erasures = Erasures(database)
+        self.errands = Errands(database)
         self.openings = Openings(database)
         self.pauses = Pauses(database)
         self.today = Today(database)
