@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from desk import Desk
+from house import eventually, house, tone
 
 from scriptixd.jobs.events import Closing, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.observe.live import Live, LiveFile, LiveFolder, live_path
@@ -141,6 +142,19 @@ def test_its_folder_tells_how_and_when_it_was_looked_at(desk: Desk) -> None:
     assert "Folder: watched by poll, last full look at " in said
     assert re.search(r"^Next: .* after the last at ", said, re.MULTILINE)
     assert record(desk, "growing.mp4")["last_look"] is None
+
+
+def test_the_former_name_of_a_file_tells_the_name_that_it_has_now(tmp_path: Path) -> None:
+    with house(tmp_path) as home:
+        folder = home.folder("council", language="en")
+        home.start()
+        tone(folder / "talk.wav", 0.5, 40)
+        home.until(1)
+        (folder / "talk.wav").rename(folder / "lecture.wav")
+        eventually(lambda: home.states().get("council/lecture.wav") == "done", "it is known under its new name")
+        eventually(lambda: not (folder / "talk.srt").exists(), "its sidecars went along")
+        said = home.say("explain", "council/talk.wav").stdout
+        assert "Now: its file is not there any more\nWhy: its file is council/lecture.wav by now\n" in said
 
 
 def test_files_of_the_same_content_name_each_other(desk: Desk) -> None:

@@ -25,6 +25,7 @@ from scriptixd.cli.unseen import NO_SUCH_FILE, NOT_YET, never_seen, why_not
 from scriptixd.config.settings import Folder, Settings
 from scriptixd.errors import ShareTrouble
 from scriptixd.jobs.clock import Now, boot_id, read_clock
+from scriptixd.jobs.delivering import Unwanted
 from scriptixd.jobs.job import State
 from scriptixd.jobs.sentences import told
 from scriptixd.jobs.store.database import is_held, is_there
@@ -83,10 +84,12 @@ def _dossier(settings: Settings, store: Store, view: SourceView) -> Dossier:
         waits_for=store.views.waited_for(view, now.wall) or "",
         fates=frozenset(one.fate for one in sidecars),
     )
+    story = store.views.story(view)
+    outlook = _outlook_of(view, around, _growth(store, view, now), now.wall)
     return Dossier(
         view=view,
-        story=store.views.story(view),
-        outlook=_outlook_of(view, around, _growth(store, view, now), now.wall),
+        story=story,
+        outlook=replace(outlook, why=outlook.why or _let_go(view, story)),
         around=around,
         sidecars=sidecars,
         shares=[f"{one.folder}/{one.path}" for one in sharing if one.id != view.source_id],
@@ -116,6 +119,12 @@ def _outlook_of(view: SourceView, around: Circumstances, growth: Growth, now: fl
             if reason is not None and not reason.startswith(NO_SUCH_FILE):
                 return Prospect("it is not picked up any more", reason, "")
     return prospect(view, around, growth, now)
+
+
+def _let_go(view: SourceView, story: Sequence[Chapter]) -> str:
+    """Why a file that has nothing any more had it last, as one whose content lies under another name by now."""
+    ended = [chapter.detail for chapter in story if chapter.event == Unwanted.__name__]
+    return ended[-1] if ended and view.delivery_id is None else ""
 
 
 def _growth(store: Store, view: SourceView, now: Now) -> Growth:
