@@ -27,6 +27,8 @@ from scriptixd.jobs.clock import boot_id, read_clock
 from scriptixd.jobs.events import Closing, Dismissed, Event, Rejected, UploadFinished, UploadOpened
 from scriptixd.jobs.job import DocumentType, Request, State
 from scriptixd.jobs.source import Admission, Look, Question, QuestionKind, Sighting
+from scriptixd.jobs.store.requests import Verb
+from scriptixd.jobs.verbs import apply_open_requests
 from scriptixd.observe.live import Live, LiveFile, LiveFolder, LiveRestless, live_path
 from scriptixd.observe.telling import NO_DAEMON
 from scriptixd.roots.root import Stat
@@ -638,6 +640,36 @@ def test_what_is_not_known_can_be_asked_about_as_it_is_told(desk: Desk, verb: st
     assert shlex.split(command)[0] == "the mayor's talk.mp4"
 
 
+def test_what_was_ignored_gets_a_yes_by_its_own_name_alone(desk: Desk) -> None:
+    for name in ("old.mp4", "older.mp4"):
+        desk.see(name, admission=Admission(Request("nl", DocumentType.CAPTION), ignored=True))
+    assert desk.say("approve", "council").stdout == "there is nothing to approve\n"
+    assert desk.say("dismiss", "old.mp4").returncode == 2
+    done = desk.say("approve", "council/old.mp4", "council/old.mp4")
+    assert (done.returncode, done.stdout) == (0, f"{desk.base}/council/old.mp4: approved: it is uploaded next\n")
+    assert {row["relative_path"]: row["state"] for row in desk.rows()} == {"old.mp4": "found", "older.mp4": "ignored"}
+    events = [chapter["event"] for chapter in json.loads(desk.say("explain", "old.mp4", "--json").stdout)["story"]]
+    assert events == ["Settled", "Held", "Approved"]
+    again = desk.say("approve", "old.mp4")
+    assert (again.returncode, "there is nothing to approve: it is found" in again.stdout) == (0, True)
+
+
+def test_of_what_was_ignored_only_what_is_there_and_still_taken_gets_a_yes(desk: Desk) -> None:
+    admission = Admission(Request("nl", DocumentType.CAPTION), ignored=True)
+    desk.see("gone.mp4", admission=admission)
+    desk.see("left.mp4", admission=admission)
+    with desk.store() as store:
+        asked = [store.requests.ask_file(Verb.APPROVE, id_, True, time.time()) for id_ in (1, 2, 3)]
+        store.sources.record("council", "", [Sighting("gone.mp4", None)], time.time())
+        apply_open_requests(store, lambda _: None, read_clock())
+        outcomes = store.requests.outcomes(asked)
+    assert outcomes == [
+        "it cannot be sent: its file is not there",
+        "it cannot be sent: it may still be written, or its folder does not take it any more",
+        "there is nothing to approve: it is not known any more",
+    ]
+
+
 def test_approve_and_dismiss_work_without_a_daemon_and_never_ask(desk: Desk) -> None:
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         desk.add(name, held_for="it was there before")
@@ -741,7 +773,7 @@ def test_what_cannot_be_sent_again_for_want_of_its_file_is_no_success(desk: Desk
     for verb in ("retry", "redo"):
         done = desk.say(verb, "--yes", "a.mp4")
         assert done.returncode == 1
-        assert done.stdout.endswith("again: its file is not there\n")
+        assert done.stdout.endswith(": its file is not there\n")
 
 
 def test_what_lies_there_and_cannot_be_sent_again_is_not_said_to_be_gone(desk: Desk) -> None:

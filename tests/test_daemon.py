@@ -183,6 +183,22 @@ def test_what_was_there_before_waits_for_a_yes(home: House) -> None:
     assert home.sandbox.counts()["completed"] == 2
 
 
+def test_what_was_there_before_and_is_ignored_is_sent_when_a_person_names_it(home: House) -> None:
+    folder = home.folder("archive", language="en", existing="ignore")
+    tone(folder / "old.wav", 0.5, 40)
+    tone(folder / "older.wav", 0.5, 50)
+    home.start()
+    home.until(2, "ignored")
+    said = home.say("explain", "old.wav").stdout
+    assert "Next: nothing, until: scriptixd approve archive/old.wav; new content under its name" in said
+    home.say("approve", "archive/old.wav")
+    home.until(1, "done")
+    assert home.states() == {"archive/old.wav": "done", "archive/older.wav": "ignored"}
+    assert home.sandbox.counts()["completed"] == 1
+    assert "archive/old.wav: approved: it is uploaded next" in home.log.read_text()
+    assert (folder / "old.json").exists()
+
+
 def test_a_file_that_is_written_slowly_is_sent_once_and_whole(home: House) -> None:
     folder = home.folder("slow", language="en", settle="2s")
     home.start()

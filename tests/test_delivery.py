@@ -26,7 +26,7 @@ from scriptixd.jobs.delivering import RenderRequested
 from scriptixd.jobs.events import Closing, Hashed, ResultReady, SessionKnown, UploadFinished, UploadOpened
 from scriptixd.jobs.job import DeliveryState, Job
 from scriptixd.jobs.source import Source
-from scriptixd.jobs.store.requests import FileToForget
+from scriptixd.jobs.store.requests import NamedFile
 from scriptixd.roots.local import LocalRoot
 from scriptixd.roots.place import FIGURES
 from scriptixd.roots.root import LIKE_ITS_DIRECTORY, FileAccess
@@ -469,7 +469,7 @@ def test_what_was_being_written_when_its_file_was_forgotten_does_not_stay(
     source, write = room.ready("talk.mp4"), LocalRoot.write
 
     def slowly(root: LocalRoot, path: str, data: bytes, replaces: str | None, access: FileAccess) -> None:
-        assert room.store.forgetting.forget(FileToForget(source.id, True, room.clock), room.clock)
+        assert room.store.forgetting.forget(NamedFile(source.id, True, room.clock), room.clock)
         write(root, path, data, replaces, access)
 
     monkeypatch.setattr(LocalRoot, "write", slowly)

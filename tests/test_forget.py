@@ -41,7 +41,7 @@ from scriptixd.jobs.events import (
 )
 from scriptixd.jobs.job import ACTIVE, Job, State
 from scriptixd.jobs.recognition import NOT_KEPT
-from scriptixd.jobs.store.requests import FileToForget, Verb
+from scriptixd.jobs.store.requests import NamedFile, Verb
 from scriptixd.jobs.store.succession import DISMISSED_BEFORE
 from scriptixd.jobs.verbs import apply_open_requests
 from scriptixd.roots.paths import shown
@@ -478,17 +478,17 @@ def test_asking_twice_does_no_harm_and_never_hits_another_file(world: World) -> 
     assert source is not None
     asked_at = world.now.wall
     world.pass_time(60.0)
-    first = world.store.forgetting.forget(FileToForget(source.id, False, asked_at), world.now.wall)
+    first = world.store.forgetting.forget(NamedFile(source.id, False, asked_at), world.now.wall)
     assert first is not None
     world.path(f"{NAME}.wav").unlink()
     other = world.drop("other.wav", b"another recording")
     row = world.store.sources.at("council", "other.wav")
     assert row is not None
     assert row.id == source.id, "a row's number is used again"
-    assert world.store.forgetting.forget(FileToForget(row.id, False, asked_at), world.now.wall) is None
+    assert world.store.forgetting.forget(NamedFile(row.id, False, asked_at), world.now.wall) is None
     assert world.store.jobs.get(other.id) is not None
     assert world.store.sources.get(row.id) is not None
-    assert world.store.forgetting.forget(FileToForget(999, False, world.now.wall), world.now.wall) is None
+    assert world.store.forgetting.forget(NamedFile(999, False, world.now.wall), world.now.wall) is None
 
 
 @pytest.mark.parametrize("state", [State.CLOSING, State.UPLOADED, State.TRANSCRIBING])
@@ -780,7 +780,7 @@ def test_a_reader_in_the_way_of_the_log_is_told_of(desk: Desk) -> None:
     with desk.store() as store, closing(sqlite3.connect(desk.state, check_same_thread=False)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM sources").fetchall()
-        store.forgetting.forget(FileToForget(1, False, time.time()), time.time())
+        store.forgetting.forget(NamedFile(1, False, time.time()), time.time())
         assert not store.database.empty_log()
         assert not store.database.empty_log(within=0.2)
         threading.Timer(0.2, reader.execute, ["COMMIT"]).start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from scriptixd.cli.finding import absolute, folder_named, moment_named, sources_meant
@@ -24,7 +24,7 @@ from scriptixd.jobs.job import State
 from scriptixd.jobs.store.database import is_held, open_beside, open_state
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.tables import Store
-from scriptixd.jobs.store.views import SourceView, Views
+from scriptixd.jobs.store.views import IGNORED, SourceView, Views
 from scriptixd.jobs.verbs import IMPOSSIBLE, apply_open_requests
 from scriptixd.observe.telling import NO_DAEMON
 from scriptixd.roots.paths import shown
@@ -52,12 +52,19 @@ class Decision:
     verb: Verb
     jobs: Mapping[int, str]
     folders: Sequence[str]
+    ignored: Mapping[int, str] = field(default_factory=dict)  # by themselves, with their paths: they have no job
     language: str | None = None  # of `redo`, instead of the folder's
+
+    @property
+    def about(self) -> Sequence[str]:
+        """What it concerns, in words, in the order in which it is asked."""
+        return [*(f"folder {name}" for name in self.folders), *self.jobs.values(), *self.ignored.values()]
 
     def ask(self, store: Store, at: float) -> Sequence[int]:
         """Folders first."""
         folders = [store.requests.ask_folder(self.verb, name, at) for name in self.folders]
-        return [*folders, *store.requests.ask(self.verb, list(self.jobs), at, self.language)]
+        jobs = store.requests.ask(self.verb, list(self.jobs), at, self.language)
+        return [*folders, *jobs, *(store.requests.ask_file(self.verb, id_, True, at) for id_ in self.ignored)]
 
 
 class Errand(Protocol):
@@ -96,12 +103,14 @@ def decide(
         say(f"there is nothing to {verb}" + (f" that was changed since {since}" if since else ""))
         return 0
     agreed = choices if yes else _agreed(settings, verb, choices)
-    decision = Decision(verb, _jobs(settings, agreed), folders, language)
-    about = [*(f"folder {name}" for name in folders), *decision.jobs.values()]
-    if not about:
+    ignored = [choice for choice in agreed if verb is Verb.APPROVE and choice.view.state == IGNORED]
+    others = [choice for choice in agreed if choice not in ignored]
+    places = {choice.view.source_id: _place(settings, choice) for choice in ignored}
+    decision = Decision(verb, _jobs(settings, others), folders, places, language)
+    if not decision.about:
         return 0
     outcomes = hand_over(settings, decision)
-    for what, outcome in zip(about, outcomes, strict=True):
+    for what, outcome in zip(decision.about, outcomes, strict=True):
         say(f"{what}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
     if later:
         say(f"{len(later)} file(s) that are held wait for a yes of their own: the same command once more")

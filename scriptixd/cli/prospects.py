@@ -203,7 +203,8 @@ def _at_the_end(view: SourceView, around: Circumstances, why: str, at: str) -> P
         case views.DONE:
             return Prospect("it is done: its sidecars lie beside it", "", "")
         case views.IGNORED:
-            return Prospect("it is left alone", why, "new content under its name is transcribed")
+            anew = f"nothing, until: scriptixd approve {view.typed}; new content under its name is transcribed"
+            return Prospect("it is left alone", why, anew)
         case _:
             paid = "its content is known, and is not paid for again if it comes back" if view.sha256 else ""
             return Prospect("its file is not there any more", why, paid)

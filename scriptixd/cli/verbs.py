@@ -245,7 +245,7 @@ def approve(names: Names, since: Since = None, config: Config = CONFIG, yes: Yes
     """Let files that wait for a yes be uploaded.
 
     Of a folder, all that wait; it never asks. A FOLDER that asks something itself, as after its disk was exchanged,
-    gets its yes as well, unless --since is given.
+    gets its yes as well, unless --since is given. What `existing: ignore` leaves alone gets a yes by its own name.
     """
     from scriptixd.cli import deciding
     from scriptixd.jobs.store.requests import Verb

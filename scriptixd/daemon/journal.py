@@ -60,11 +60,13 @@ def tell_happening(one: Happening) -> None:
 
 
 def tell_decided(store: Store, request: VerbRequest, outcome: str) -> None:
-    """One line for what a person has decided of a job, or of a folder as a whole."""
+    """One line for what a person has decided of a job, of a file that had none, or of a folder as a whole."""
     job = store.jobs.get(request.job_id)
     if job is not None:
         behind = figures(job.id, job.session_id, None, job.stat.size, job.media_seconds)
         LOG.info("%s: %s", _place(store, job), Words(outcome), extra=behind)
+    elif request.file is not None and (source := store.sources.get(request.file.source_id)) is not None:
+        LOG.info("%s: %s", Place(source.folder, source.path), Words(outcome))
     elif request.folder is not None:
         LOG.info("%s: %s", Place(request.folder), Words(outcome))
 

@@ -15,8 +15,8 @@ from scriptixd.jobs.clock import Now
 from scriptixd.jobs.delivering import RenderRequested
 from scriptixd.jobs.events import Approved, Dismissed, Event, RetryRequested, Unlisted
 from scriptixd.jobs.job import DeliveryState, Job, Request, State
-from scriptixd.jobs.source import QuestionKind, Source
-from scriptixd.jobs.store.requests import FileToForget, Verb, VerbRequest
+from scriptixd.jobs.source import HELD_FOR_EXISTING, QuestionKind, Source
+from scriptixd.jobs.store.requests import NamedFile, Verb, VerbRequest
 from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.transitions import furthest
 
@@ -32,8 +32,8 @@ _DONE = {
 }
 ANEW: Final = "its sidecars are made anew"
 _NOTHING_TO_TRY: Final = "it cannot be tried again: its file is not there"
-_NOTHING_TO_SEND: Final = "it cannot be sent again: its file is not there"
-_NOT_TAKEN: Final = "it cannot be sent again: it may still be written, or its folder does not take it any more"
+_NOTHING_TO_SEND: Final = "it cannot be sent: its file is not there"
+_NOT_TAKEN: Final = "it cannot be sent: it may still be written, or its folder does not take it any more"
 IMPOSSIBLE: Final = frozenset({_NOTHING_TO_TRY, _NOTHING_TO_SEND, _NOT_TAKEN})  # outcomes by which nothing was done
 _ANSWERED: Mapping[QuestionKind, str] = {
     QuestionKind.DISK: "approved: what is there now is the folder's disk from now on",
@@ -76,7 +76,7 @@ def apply_some_requests(
 
 def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Request | None], now: Now) -> str:
     if request.file is not None:
-        return _forget(store, request.file, now)
+        return _apply_to_file(store, request.verb, request.file, request_of, now)
     if request.folder is not None:
         return _apply_to_folder(store, request.verb, request.folder, now)
     if request.delivery_id is not None and request.wishes is not None:
@@ -95,6 +95,12 @@ def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Re
     return _DONE[request.verb]
 
 
+def _apply_to_file(
+    store: Store, verb: Verb, file: NamedFile, request_of: Callable[[Source], Request | None], now: Now
+) -> str:
+    return _forget(store, file, now) if verb is Verb.FORGET else _take_up(store, file, request_of, now)
+
+
 def _apply_to_folder(store: Store, verb: Verb, folder: str, now: Now) -> str:
     match verb:
         case Verb.PAUSE:
@@ -105,7 +111,7 @@ def _apply_to_folder(store: Store, verb: Verb, folder: str, now: Now) -> str:
             return _answer(store, verb, folder, now)
 
 
-def _forget(store: Store, file: FileToForget, now: Now) -> str:
+def _forget(store: Store, file: NamedFile, now: Now) -> str:
     left = store.forgetting.forget(file, now.wall)
     if left is None:
         return "nothing is known of it any more"
@@ -120,6 +126,22 @@ def _forget(store: Store, file: FileToForget, now: Now) -> str:
     if file.stays:
         told.append("it lies there still, and is left alone")
     return "; ".join(told)
+
+
+def _take_up(store: Store, file: NamedFile, request_of: Callable[[Source], Request | None], now: Now) -> str:
+    """A yes to one that was left alone without being asked about."""
+    source = store.sources.meant(file)
+    job = store.jobs.newest_of(source.id) if source is not None else None
+    if source is None or job is not None:
+        return f"there is nothing to approve: it is {job.state if job is not None else 'not known any more'}"
+    if not source.present:
+        return _NOTHING_TO_SEND
+    request = request_of(source) if source.settled else None
+    if request is None:
+        return _NOT_TAKEN
+    held = store.jobs.create(source, request, HELD_FOR_EXISTING, 0, now.wall)
+    store.jobs.apply(held, Approved(), now.wall)
+    return _DONE[Verb.APPROVE]
 
 
 def _answer(store: Store, verb: Verb, folder: str, now: Now) -> str:

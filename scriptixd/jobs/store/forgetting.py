@@ -17,7 +17,7 @@ from scriptixd.jobs.store.database import Database
 from scriptixd.jobs.store.erasures import Erasures
 from scriptixd.jobs.store.history import remember
 from scriptixd.jobs.store.jobs import Jobs
-from scriptixd.jobs.store.requests import FileToForget
+from scriptixd.jobs.store.requests import NamedFile
 from scriptixd.jobs.store.rows import told
 from scriptixd.jobs.store.sources import Sources
 from scriptixd.roots.paths import name_of, shown
@@ -76,12 +76,11 @@ class Forgetting:
         with self._database.reading() as connection:
             return {source_id, *self._old_names(connection, source_id)}
 
-    def forget(self, file: FileToForget, at: float) -> Left | None:
+    def forget(self, file: NamedFile, at: float) -> Left | None:
         """Forget a source, and the names that it had before; None if there is none, or the row is another file's."""
         with self._database.transaction() as connection:
-            source = self._sources.get(file.source_id)
-            query = "SELECT created_at FROM sources WHERE id = ?"
-            if source is None or connection.execute(query, (source.id,)).fetchone()[0] > file.asked_at:
+            source = self._sources.meant(file)
+            if source is None:
                 return None
             newest = self._jobs.newest_of(source.id)
             names = self.names(source.id)

@@ -32,12 +32,12 @@ class VerbRequest:
     folder: str | None = None  # ALL of bounds.py for all of them together
     delivery_id: int | None = None  # where it concerns the sidecars of one source
     wishes: str | None = None  # what is wanted this once: of sidecars, as Wishes.text has it; of `redo`, a language
-    file: FileToForget | None = None
+    file: NamedFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class FileToForget:
-    """One source that is to be forgotten."""
+class NamedFile:
+    """One source, by itself: one that is to be forgotten, or has no job that could be named."""
 
     source_id: int
     stays: bool  # its file still lies there
@@ -107,5 +107,5 @@ class Requests:
 
 def _request_from(row: tuple[Any, ...]) -> VerbRequest:
     (id_, verb, job_id, outcome, folder, delivery_id, wishes, source_id, stays, asked_at) = row
-    file = None if source_id is None else FileToForget(source_id, bool(stays), asked_at)
+    file = None if source_id is None else NamedFile(source_id, bool(stays), asked_at)
     return VerbRequest(id_, Verb(verb), job_id, outcome, folder, delivery_id, wishes, file)

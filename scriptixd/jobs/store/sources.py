@@ -19,6 +19,7 @@ from scriptixd.jobs.store.disks import Disks
 from scriptixd.jobs.store.forgotten import Forgotten
 from scriptixd.jobs.store.history import happened, latest
 from scriptixd.jobs.store.jobs import Jobs
+from scriptixd.jobs.store.requests import NamedFile
 from scriptixd.jobs.store.rows import SOURCE_COLUMNS, join, source_from, split
 from scriptixd.jobs.store.succession import Succession
 
@@ -75,6 +76,11 @@ class Sources(Disks):
 
     def get(self, source_id: int) -> Source | None:
         return self._one("sources.id = ?", (source_id,))
+
+    def meant(self, file: NamedFile) -> Source | None:
+        """The source that a person named; None if there is none any more, or the row is another file's by now."""
+        known = "sources.id = ? AND sources.created_at <= ?"
+        return self._one(known, (file.source_id, file.asked_at))
 
     def at(self, folder: str, path: str) -> Source | None:
         """The source at a path below a folder, present or not."""
