@@ -651,7 +651,7 @@ def test_what_was_ignored_gets_a_yes_by_its_own_name_alone(desk: Desk) -> None:
     events = [chapter["event"] for chapter in json.loads(desk.say("explain", "old.mp4", "--json").stdout)["story"]]
     assert events == ["Settled", "Held", "Approved"]
     again = desk.say("approve", "old.mp4")
-    assert (again.returncode, "there is nothing to approve: it is found" in again.stdout) == (0, True)
+    assert (again.returncode, "there is nothing to approve: it waits to be uploaded" in again.stdout) == (0, True)
 
 
 def test_of_what_was_ignored_only_what_is_there_and_still_taken_gets_a_yes(desk: Desk) -> None:
@@ -684,9 +684,31 @@ def test_approve_and_dismiss_work_without_a_daemon_and_never_ask(desk: Desk) -> 
         "a.mp4": "found", "b.mp4": "dismissed", "c.mp4": "found", "d.mp4": "held",
     }  # fmt: skip
     again = desk.say("approve", "a.mp4")
-    assert (again.returncode, again.stdout.partition(": ")[2]) == (0, "there is nothing to approve: it is found\n")
+    said = "there is nothing to approve: it waits to be uploaded\n"
+    assert (again.returncode, again.stdout.partition(": ")[2], again.stderr) == (0, said, "")
     assert "nothing to approve" in desk.say("approve", "council").stdout
     assert desk.say("approve", "unknown.mp4").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("verb", "events", "said"),
+    [
+        ("approve", [FAILED], "it has failed; scriptixd retry FILE tries it again"),
+        ("approve", [FAILED, Dismissed()], "it is dismissed; scriptixd retry FILE takes it up"),
+        ("dismiss", [], "it waits to be uploaded; without its file, nothing is sent of it;"),
+        ("dismiss", [OPENED], "it is being uploaded; without its file, nothing is sent of it;"),
+        ("dismiss", VOIDED[:3], "it is uploaded, and paid for\n"),
+        ("retry", [OPENED, Closing(SHA)], "it is being uploaded\n"),
+        ("redo", VOIDED[:3], "it is uploaded, and paid for\n"),
+    ],
+)
+def test_where_a_verb_has_nothing_to_do_it_is_told_what_has(
+    desk: Desk, verb: str, events: Sequence[Event], said: str
+) -> None:
+    desk.add("a.mp4", *events)
+    done = desk.say(verb, "--yes", "council/a.mp4")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f": there is nothing to {verb}: {said}" in done.stdout
 
 
 def test_a_running_daemon_applies_what_is_decided(desk: Desk) -> None:

@@ -51,7 +51,7 @@ def verbs(who: str, daemon: str) -> Sequence[Typed]:
         Typed(["approve", mine["approved"]]),
         Typed(["dismiss", mine["dismissed"]]),
         Typed(["retry", mine["dismissed"]]),
-        Typed(["redo", "--yes", mine["waiting"]], says="there is nothing to redo yet: it is held"),
+        Typed(["redo", "--yes", mine["waiting"]], says="there is nothing to redo: it waits for a yes"),
         Typed(["render", "council/tone.wav"]),
         Typed(["forget", "--yes", mine["forgotten"]]),
         Typed(["backup", copy]),

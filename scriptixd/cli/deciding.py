@@ -25,7 +25,7 @@ from scriptixd.jobs.store.database import is_held, open_beside, open_state
 from scriptixd.jobs.store.requests import Verb
 from scriptixd.jobs.store.tables import Store
 from scriptixd.jobs.store.views import IGNORED, SourceView, Views
-from scriptixd.jobs.verbs import IMPOSSIBLE, apply_open_requests
+from scriptixd.jobs.verbs import DECIDED, IMPOSSIBLE, apply_open_requests
 from scriptixd.observe.telling import NO_DAEMON
 from scriptixd.roots.paths import shown
 
@@ -114,7 +114,7 @@ def decide(
         say(f"{what}: {outcome or 'it is written down, and the daemon does it as soon as it can'}")
     if later:
         say(f"{len(later)} file(s) that are held wait for a yes of their own: the same command once more")
-    if verb is not Verb.DISMISS:
+    if verb is not Verb.DISMISS and DECIDED.intersection(outcomes):
         complain_if_alone(settings)
     return 1 if IMPOSSIBLE.intersection(outcomes) else 0
 

@@ -31,6 +31,28 @@ _DONE = {
     Verb.REDO: "is sent again, and paid for again",
 }
 ANEW: Final = "its sidecars are made anew"
+_AT: Final[Mapping[State, str]] = {
+    State.FOUND: "waits to be uploaded",
+    State.HELD: "waits for a yes",
+    State.UPLOADING: "is being uploaded",
+    State.CLOSING: "is being uploaded",
+    State.UPLOADED: "is uploaded, and paid for",
+    State.TRANSCRIBING: "is being transcribed",
+    State.READY: "is transcribed",
+    State.FAILED: "has failed",
+    State.GONE: "has lost its file",
+    State.DISMISSED: "is dismissed",
+}
+_STOPPED: Final = "without its file, nothing is sent of it; scriptixd pause stops all uploads"
+_INSTEAD: Final[Mapping[tuple[Verb, State], str]] = {
+    (Verb.APPROVE, State.FAILED): "scriptixd retry FILE tries it again",
+    (Verb.APPROVE, State.DISMISSED): "scriptixd retry FILE takes it up",
+    (Verb.RETRY, State.HELD): "scriptixd approve FILE says yes",
+    (Verb.RETRY, State.READY): "scriptixd render FILE makes its sidecars anew, scriptixd redo FILE pays for a new one",
+    (Verb.DISMISS, State.FOUND): _STOPPED,
+    (Verb.DISMISS, State.UPLOADING): _STOPPED,
+    (Verb.REDO, State.HELD): "scriptixd approve FILE says yes",
+}
 _NOTHING_TO_TRY: Final = "it cannot be tried again: its file is not there"
 _NOTHING_TO_SEND: Final = "it cannot be sent: its file is not there"
 _NOT_TAKEN: Final = "it cannot be sent: it may still be written, or its folder does not take it any more"
@@ -40,7 +62,7 @@ _ANSWERED: Mapping[QuestionKind, str] = {
     QuestionKind.CLAIM: "approved: it is watched from here from now on",
     QuestionKind.EMPTY: "approved: what was in it counts as deleted",
 }
-_DECIDED: Final = frozenset({*_DONE.values(), *_ANSWERED.values()})
+DECIDED: Final = frozenset({*_DONE.values(), *_ANSWERED.values()})
 
 
 def apply_open_requests(store: Store, request_of: Callable[[Source], Request | None], now: Now) -> int:
@@ -67,7 +89,7 @@ def apply_some_requests(
             outcomes.append(_apply(store, request, request_of, now))
             store.requests.applied(request, outcomes[-1], now.wall)
     for request, outcome in zip(requests, outcomes, strict=True):
-        if outcome in _DECIDED:
+        if outcome in DECIDED:
             report(request, outcome)
     if any(request.verb is Verb.FORGET for request in requests):
         store.database.empty_log()  # where somebody reads just now, the verb sees to it again
@@ -91,8 +113,14 @@ def _apply(store: Store, request: VerbRequest, request_of: Callable[[Source], Re
     try:
         store.jobs.apply(job, _EVENTS[request.verb], now.wall)
     except Unlisted:
-        return f"there is nothing to {request.verb}: it is {'done' if job.state is State.READY else job.state}"
+        return _nothing_to(request.verb, job)
     return _DONE[request.verb]
+
+
+def _nothing_to(verb: Verb, job: Job) -> str:
+    """What a job is at that the verb is not for, and what is."""
+    other = _INSTEAD.get((verb, job.state))
+    return f"there is nothing to {verb}: it {_AT[job.state]}" + (f"; {other}" if other else "")
 
 
 def _apply_to_file(
@@ -131,9 +159,10 @@ def _forget(store: Store, file: NamedFile, now: Now) -> str:
 def _take_up(store: Store, file: NamedFile, request_of: Callable[[Source], Request | None], now: Now) -> str:
     """A yes to one that was left alone without being asked about."""
     source = store.sources.meant(file)
-    job = store.jobs.newest_of(source.id) if source is not None else None
-    if source is None or job is not None:
-        return f"there is nothing to approve: it is {job.state if job is not None else 'not known any more'}"
+    if source is None:
+        return "there is nothing to approve: it is not known any more"
+    if (job := store.jobs.newest_of(source.id)) is not None:
+        return _nothing_to(Verb.APPROVE, job)
     if not source.present:
         return _NOTHING_TO_SEND
     request = request_of(source) if source.settled else None
@@ -194,7 +223,7 @@ def _redo(
 ) -> str:
     """A new job for the same content, which pays again because a person said so; None: in its folder's language."""
     if job.state not in (State.READY, State.FAILED, State.DISMISSED):
-        return f"there is nothing to redo yet: it is {job.state}"
+        return _nothing_to(Verb.REDO, job)
     own = _own(store, job)
     there = [(source, asked) for source in own if source.settled and (asked := request_of(source))]
     if not there:
